@@ -1,0 +1,204 @@
+"""What goes in and out of the billing room: prices, documents, ledger postings, refund cases."""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from cards.address import Address
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PriceRow(_Frozen):
+    """The price of a card kind in a period, net of VAT."""
+
+    kind: str
+    net_ore: int
+    valid_from: date
+    valid_until: date | None
+    source: str
+
+
+class TaxRow(_Frozen):
+    """A VAT rule in a period: EHF category and percent, SAF-T code, and who of finance approved the row."""
+
+    delivery: str  # mainland, outside (Svalbard, Jan Mayen, abroad)
+    category: str
+    percent: int
+    saft_code: str
+    valid_from: date
+    valid_until: date | None
+    source: str
+
+
+class Seller(_Frozen):
+    """The issuing company as it stands on each document."""
+
+    name: str
+    org_number: str
+    address: Address
+    bank_account: str
+    register_note: str = "Foretaksregisteret"
+
+
+class Buyer(_Frozen):
+    """The business that pays, as it was when the document was issued."""
+
+    name: str
+    org_number: str
+    address: Address
+    email: str
+    e_invoice: bool
+
+
+class LineKind(StrEnum):
+    """What a line charges for."""
+
+    CARD = "card"
+    POSTAGE = "postage"
+
+
+class InvoiceLine(_Frozen):
+    """One net line. A card line names its card, a postage line its shipment; quantity is always whole."""
+
+    kind: LineKind
+    text: str
+    quantity: int
+    unit_net_ore: int
+    net_ore: int
+    vat_percent: int
+    vat_category: str
+    card_kind: str | None = None
+    card_id: str | None = None
+    shipment_id: str | None = None
+
+
+class VatLine(_Frozen):
+    """VAT of one category and rate on the sum of its net lines."""
+
+    category: str
+    percent: int
+    saft_code: str
+    net_ore: int
+    vat_ore: int
+
+
+class Invoice(_Frozen):
+    """An issued invoice. Never changes. `number` is from the gapless series, `kid` carries it to the bank."""
+
+    number: int
+    kid: str
+    issued_on: date
+    due_on: date
+    delivered_on: date
+    order_number: str
+    seller: Seller
+    buyer: Buyer
+    delivery_address: Address
+    lines: tuple[InvoiceLine, ...]
+    vat: tuple[VatLine, ...]
+    net_ore: int
+    vat_ore: int
+    gross_ore: int
+
+
+class CreditLine(_Frozen):
+    """What is given back, and on which invoice it stood (`invoice_number` as printed there)."""
+
+    text: str
+    invoice_number: str
+    net_ore: int
+    vat_percent: int
+    vat_category: str
+    finding_id: str | None = None
+
+
+class CreditNote(_Frozen):
+    """An issued credit note: own series, positive amounts, always naming what it credits."""
+
+    number: int
+    issued_on: date
+    case_id: str
+    seller: Seller
+    buyer: Buyer
+    lines: tuple[CreditLine, ...]
+    vat: tuple[VatLine, ...]
+    net_ore: int
+    vat_ore: int
+    gross_ore: int
+
+
+class LedgerEntry(_Frozen):
+    """One side of a posting: positive debits, negative credits. The entries of one `posting` sum to zero."""
+
+    posting: str
+    position: int
+    booked_on: date
+    account: str
+    amount_ore: int
+    document: str
+    vat_code: str | None = None
+    text: str
+
+
+class RefundState(StrEnum):
+    """proposed → approved (by another person) → executing → confirmed; or rejected."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    EXECUTING = "executing"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+
+
+class RefundItem(_Frozen):
+    """One amount that goes back: from which invoice, over which payment, for which finding."""
+
+    finding_id: str
+    invoice_number: str
+    payment: str | None
+    text: str
+    net_ore: int
+    vat_ore: int
+    vat_percent: int
+    vat_category: str = "S"
+
+
+class RefundCase(_Frozen):
+    """All that one payer gets back at once. `digest` is over payer and amounts: an approval holds for it alone."""
+
+    case_id: str
+    payer_org_number: str
+    payer_name: str
+    items: tuple[RefundItem, ...]
+    net_ore: int
+    vat_ore: int
+    gross_ore: int
+    digest: str
+    state: RefundState
+    proposed_by: str
+    proposed_at: datetime
+    approved_by: str | None = None
+    approved_at: datetime | None = None
+    credit_note: int | None = None
+
+
+class Refund(_Frozen):
+    """Money given back, as the payment service knows it."""
+
+    key: str
+    reference: str
+    payment: str
+    amount_ore: int
+
+
+class Message(_Frozen):
+    """A mail with its attachments (file name, media type, bytes)."""
+
+    to: str
+    subject: str
+    body: str
+    attachments: tuple[tuple[str, str, bytes], ...] = ()

@@ -1,0 +1,37 @@
+"""Payments and mail, as the house sees them."""
+
+from typing import Protocol
+
+from billing.models import Message, Refund
+
+
+class Payments(Protocol):
+    """The payment service. One key is one refund, however often it is asked for."""
+
+    def refund(self, key: str, payment: str, amount_ore: int, reference: str) -> Refund:
+        """Give `amount_ore` of `payment` back. `reference` (the case) is kept with it; no personal data.
+
+        Raises Refused (`payments.over_refund`, `payments.unknown_payment`, `payments.key_reused`: the same key with
+        other parameters), Unavailable (`payments.unavailable`), Unsure (`payments.answer_lost`).
+        """
+        ...
+
+    def look_up(self, key: str) -> Refund | None:
+        """The refund made under `key`, or None."""
+        ...
+
+    def paid_ore(self, payment: str) -> int:
+        """What was paid, less what was given back. Raises Refused (`payments.unknown_payment`)."""
+        ...
+
+
+class Mail(Protocol):
+    """Outgoing mail. One key is one message."""
+
+    def send(self, key: str, message: Message) -> str:
+        """Send once, answer the message id. Raises Unavailable (`mail.unavailable`), Unsure (`mail.answer_lost`)."""
+        ...
+
+    def look_up(self, key: str) -> str | None:
+        """The id of the message sent under `key`, or None."""
+        ...

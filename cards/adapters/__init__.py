@@ -1,0 +1,1 @@
+"""The real clock and the real chance, with their twins for tests, demos and replays."""

@@ -1,0 +1,1 @@
+"""Prefect flows, thin, over the plain functions in `flows.stages`."""

@@ -1,0 +1,1 @@
+"""What the flows run: plain functions over a House, the same with and without Prefect."""
