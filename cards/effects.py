@@ -27,7 +27,10 @@ OPEN = (EffectState.PLANNED, EffectState.SENT, EffectState.UNSURE)
 
 _STEPS: dict[EffectState, frozenset[EffectState]] = {
     EffectState.PLANNED: frozenset({EffectState.SENT}),
-    EffectState.SENT: frozenset({EffectState.CONFIRMED, EffectState.REFUSED, EffectState.UNSURE}),
+    # Back to planned only when the other side said that it took nothing (Unavailable).
+    EffectState.SENT: frozenset(
+        {EffectState.CONFIRMED, EffectState.REFUSED, EffectState.UNSURE, EffectState.PLANNED}
+    ),
     # Looked up: it happened, it was refused, or it never arrived there and may be sent (again) with the same key.
     EffectState.UNSURE: frozenset({EffectState.CONFIRMED, EffectState.REFUSED, EffectState.PLANNED}),
     EffectState.CONFIRMED: frozenset(),
@@ -46,6 +49,7 @@ class EffectKind(StrEnum):
     PRINT = "print"
     ENCODE = "encode"
     BOOK = "book"
+    MANIFEST = "manifest"
     MAIL = "mail"
     REFUND = "refund"
     FAULT_EVENT = "fault_event"

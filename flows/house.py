@@ -1,0 +1,134 @@
+"""The composition root: the one place where ports meet their adapters.
+
+A House is everything a stage needs. Tests and the simulator build one from twins; the command line and the flows open
+one from the settings.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from billing.adapters.folder_mail import FolderMail
+from billing.adapters.payments_twin import PaymentsTwin
+from chip.adapters.software_keys import SoftwareKeys
+from chip.adapters.virtual import VirtualEncoder
+from chip.faults import Fault
+from printing.adapters.folder import FolderPrinter
+from shipping.adapters.folder import FolderCarrier
+from shipping.tariffs import bundled_tariffs, load_tariffs
+from shipping.weights import bundled_weights
+from store.blobs import open_blobs
+from store.database import Store, migrate, open_store
+
+from billing.ports import Mail, Payments
+from cards.adapters.system import SteadyClock, SystemClock, SystemEntropy
+from cards.errors import Refused, Unavailable
+from cards.ports import Clock, Entropy
+from chip.ports import Encoder, Keys
+from chip.profile import Profile, default_profile
+from flows.doorbell import Doorbell, open_doorbell
+from flows.engine import Engine, Inline, Processes
+from flows.settings import Settings, read_settings
+from printing.ports import Printer
+from shipping.models import TariffRow, WeightModel
+from shipping.ports import Carrier
+from store.ports import Blobs
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything a stage needs: the settings, what lasts, and the ports. `actor` stands in the journal."""
+
+    settings: Settings
+    clock: Clock
+    entropy: Entropy
+    store: Store
+    blobs: Blobs
+    engine: Engine
+    printer: Printer
+    encoder: Encoder
+    keys: Keys
+    profile: Profile
+    carrier: Carrier
+    payments: Payments
+    mail: Mail
+    doorbell: Doorbell
+    tariffs: tuple[TariffRow, ...]
+    weights: WeightModel
+    actor: str
+
+
+def build_house(settings: Settings, *, actor: str) -> House:
+    """A house from settings, its database migrated when it is new. Raises our errors when a part is not to be had."""
+    _make_home(settings.home)
+    clock = SteadyClock(settings.clock) if settings.clock else SystemClock()
+    if _is_new(settings):
+        migrate(settings.database)
+    return House(
+        settings=settings,
+        clock=clock,
+        entropy=SystemEntropy(),
+        store=open_store(settings.database, clock=clock, durable=settings.durable),
+        blobs=open_blobs(settings.blobs, seal_key=settings.key("blobs")),
+        engine=Inline() if settings.engine == "inline" else Processes(settings.workers),
+        printer=FolderPrinter(settings.home / "printer"),
+        encoder=_virtual_encoder(settings),
+        keys=SoftwareKeys(settings.key("chip"), environment=settings.environment),
+        profile=default_profile(),
+        carrier=FolderCarrier(settings.home / "carrier"),
+        payments=PaymentsTwin(settings.home / "payments"),
+        mail=FolderMail(settings.home / "mail"),
+        doorbell=open_doorbell(),
+        tariffs=(*bundled_tariffs(), *load_tariffs(*settings.tariff_files)),
+        weights=bundled_weights(),
+        actor=actor,
+    )
+
+
+def _is_new(settings: Settings) -> bool:
+    """An embedded database that is not there yet is made; any other is migrated by a person (`doctor --migrate`)."""
+    return settings.database_url is None and not (settings.home / "hsecard.sqlite").exists()
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as fault:
+        raise Unavailable(
+            "home.not_writable",
+            f"{home} cannot be written: {fault.strerror}",
+            field="HSECARD_HOME",
+            fix="name a folder that this user may write, with room on its disk",
+        ) from None
+
+
+def _virtual_encoder(settings: Settings) -> VirtualEncoder:
+    faults = {}
+    for place, fault in settings.virtual_faults.items():
+        tray, mark, position = place.rpartition("#")
+        if not mark or not position.isdigit():
+            raise Refused(
+                "settings.invalid",
+                f"{place!r} names no place in a tray",
+                field="HSECARD_VIRTUAL_FAULTS",
+                fix='write {"P-000001#7": "aborted"}',
+            )
+        faults[(tray, int(position))] = Fault.named(fault)
+    return VirtualEncoder(
+        "virtual-1", seed=settings.key("virtual-chips"), folder=settings.home / "chips", faults=faults
+    )
+
+
+@contextmanager
+def open_house(*, actor: str, settings: Settings | None = None) -> Iterator[House]:
+    """A house for the length of the context; workers and connections are let go at its end."""
+    house = build_house(settings or read_settings(), actor=actor)
+    try:
+        yield house
+    finally:
+        house.engine.close()
+        house.store.close()

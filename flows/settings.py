@@ -1,0 +1,117 @@
+"""One settings class: everything that differs between a laptop, a test and the bureau, read from HSECARD_… variables.
+
+An unknown HSECARD_ variable is refused (a misspelt setting must not be silently ignored), secrets never print, and
+production refuses what only a demo may have: a still clock, the built-in secret, virtual faults.
+"""
+
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from billing.models import Seller
+from cards.address import Address
+from cards.errors import Refused
+
+PREFIX = "HSECARD_"
+_BUILT_IN_SECRET = "not a secret: for demos and tests only"  # noqa: S105 -- production refuses to start with it
+
+_SELLER = Seller(
+    name="Eksempel Kortutsteder AS",
+    org_number="314159268",
+    bank_account="86011117947",
+    address=Address(recipient="Eksempel Kortutsteder AS", street="Postboks 100", postcode="0101", city="Oslo"),
+)
+
+
+class Settings(BaseSettings):
+    """How this house is set up. Every field is the variable HSECARD_<FIELD>; structured ones take JSON."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    home: Path = Field(default=Path("hsecard-home"), description="Folder of the embedded database, blobs and output.")
+    environment: Literal["demo", "test", "production"] = "demo"
+    database_url: str | None = Field(default=None, description="SQLAlchemy URL; without it, SQLite under home.")
+    blobs_url: str | None = Field(default=None, description="Folder or s3://bucket/prefix; without it, under home.")
+    secret: SecretStr = SecretStr(_BUILT_IN_SECRET)
+    clock: AwareDatetime | None = Field(default=None, description="A still clock, for demos and replays.")
+    engine: Literal["processes", "inline"] = "processes"
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    chunk: int = Field(default=250, ge=1, le=500, description="Cards per task and per batch.")
+    durable: bool = Field(default=True, description="fsync each SQLite commit; off only for throw-away databases.")
+    handling_ore: int = Field(default=0, ge=0, description="What handling one letter costs, for the split of orders.")
+    tariff_files: tuple[Path, ...] = Field(default=(), description="Contract tariffs on top of the bundled lists.")
+    invoice_days: int = Field(default=14, ge=1, le=60, description="Days until an invoice is due.")
+    seller: Seller = _SELLER
+    lease_s: int = Field(default=300, ge=1, description="After this long a sent effect without answer counts as lost.")
+    photo_days: int = Field(default=30, ge=0, description="Days after issue until the original photo is erased.")
+    run_days: int = Field(
+        default=14, ge=0, description="Days after the freeze until a closed batch's print files are erased."
+    )
+    portrait_days: int = Field(default=60, ge=0, description="Days after the end of validity until a portrait goes.")
+    virtual_faults: dict[str, str] = Field(default={}, description="Planted chip faults, `<batch>#<position>`: fault.")
+    prefect_port: int = Field(default=4200, ge=1024, le=65535)
+
+    def key(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose, derived from the secret: different purposes never share a key."""
+        return hmac.digest(self.secret.get_secret_value().encode(), purpose.encode(), hashlib.sha256)
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'hsecard.sqlite'}"
+
+    @property
+    def blobs(self) -> str:
+        return self.blobs_url or str(self.home.resolve() / "blobs")
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. Raises Refused (`settings.unknown`, `settings.invalid`, `settings.unsafe`)."""
+    names = {name for name in (os.environ if environ is None else environ) if name.upper().startswith(PREFIX)}
+    for name in sorted(names):
+        if name.upper().removeprefix(PREFIX).lower() not in Settings.model_fields:
+            known = ", ".join(sorted(PREFIX + field.upper() for field in Settings.model_fields))
+            raise Refused("settings.unknown", "there is no such setting", field=name, fix=f"use one of: {known}")
+    try:
+        settings = Settings() if environ is None else _from(environ)
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        name = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
+        raise Refused("settings.invalid", first["msg"], field=name, fix="correct the variable") from None
+    except ValueError as fault:
+        raise Refused("settings.invalid", str(fault), fix="structured settings are JSON: check the quotes") from None
+    return _fit_for_production(settings)
+
+
+def _from(environ: Mapping[str, str]) -> Settings:
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environ)
+    try:
+        return Settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _fit_for_production(settings: Settings) -> Settings:
+    if settings.environment != "production":
+        return settings
+    unsafe = {
+        "HSECARD_SECRET": settings.secret.get_secret_value() == _BUILT_IN_SECRET,
+        "HSECARD_CLOCK": settings.clock is not None,
+        "HSECARD_VIRTUAL_FAULTS": bool(settings.virtual_faults),
+        "HSECARD_DURABLE": not settings.durable,
+        "HSECARD_SELLER": settings.seller == _SELLER,
+    }
+    for name, is_unsafe in unsafe.items():
+        if is_unsafe:
+            raise Refused(
+                "settings.unsafe", "is not fit for production", field=name, fix=f"set {name} for this environment"
+            )
+    return settings

@@ -1,0 +1,45 @@
+"""What is sent without an answer, settled by asking the other side; nothing is sent again on hope.
+
+An effect counts as lost when it is `unsure`, or `sent` for longer than the lease: whoever sent it is gone.
+"""
+
+from datetime import timedelta
+
+from cards.effects import EffectKind, EffectState
+from flows.house import House
+from flows.stages.effects import Act, settle_by_look_up
+from flows.stages.invoice import MAILING
+from flows.stages.line import Chunk, Stage, Tally, chunks_of
+from flows.stages.produce import PRINTING
+from flows.stages.refund_postage import REFUNDING
+from flows.stages.reissue import RINGING
+from flows.stages.ship import BOOKING, HAND_OVER
+
+# Encoding is not here: a chip is looked up by presenting it again, which is what the encode stage does anyway.
+ACTS: dict[EffectKind, Act] = {
+    EffectKind.PRINT: PRINTING,
+    EffectKind.BOOK: BOOKING,
+    EffectKind.MANIFEST: HAND_OVER,
+    EffectKind.MAIL: MAILING,
+    EffectKind.REFUND: REFUNDING,
+    EffectKind.FAULT_EVENT: RINGING,
+}
+
+
+def _lost(house: House) -> list[Chunk]:
+    before = house.clock.now() - timedelta(seconds=house.settings.lease_s)
+    with house.store.read() as uow:
+        effects = [*uow.effects.in_state(EffectState.UNSURE), *uow.effects.sent_before(before)]
+    return chunks_of([effect.key for effect in effects if effect.kind in ACTS], 50)
+
+
+def _settle(house: House, chunk: Chunk) -> Tally:
+    total = Tally()
+    for key in chunk:
+        with house.store.read() as uow:
+            kind = uow.effects.get(key).kind
+        total += settle_by_look_up(house, ACTS[kind], key)
+    return total
+
+
+RECONCILE = (Stage("reconcile", _lost, _settle),)

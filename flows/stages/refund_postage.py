@@ -1,0 +1,220 @@
+"""Postage charged wrongly: found against the tariff of its day, proposed, approved by another person, given back.
+
+Finding, proposing, approving and executing are separate acts with an actor each. The credit note, its ledger entries
+and the refund's effects are one transaction; the money moves after it, once per key.
+"""
+
+from itertools import groupby
+
+from billing.credit_notes import issue_credit_note
+from billing.ledger import entries_of_credit_note, entries_of_refund
+from billing.refunds import approve, propose, start
+from shipping.earlier import read_earlier_charges
+from shipping.postage_audit import audit
+from store.database import UnitOfWork
+
+from billing.models import Buyer, Refund, RefundCase, RefundItem, RefundState
+from cards.days import oslo_day
+from cards.effects import Effect, EffectKind, EffectState
+from cards.errors import Refused
+from flows.house import House
+from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.invoice import DRAW_DOCUMENTS, MAIL_DOCUMENTS, buyer_of
+from flows.stages.line import Chunk, Problem, Stage, Tally, tally
+from shipping.models import PostageFinding
+
+
+def import_charges(house: House, text: str, *, name: str, dry_run: bool = False) -> Tally:
+    """Charges of earlier orders from a CSV file. A charge already known with the same content changes nothing."""
+    charges = read_earlier_charges(text, name=name)
+    if dry_run:
+        return Tally(counts={"would_import": len(charges)})
+    with house.store.begin() as uow:
+        return tally("imported" if uow.postage.add_charge(charge) else "already_known" for charge in charges)
+
+
+def find(house: House) -> tuple[Tally, list[PostageFinding]]:
+    """Audit every charge on record. Findings are kept once; the list is of those that no case has taken up."""
+    with house.store.read() as uow:
+        charges = uow.postage.charges()
+    findings = audit(charges, rows=house.tariffs)
+    with house.store.begin() as uow:
+        done = tally("found" if uow.postage.add_finding(finding) else "already_found" for finding in findings)
+        return done, uow.postage.findings(without_case=True)
+
+
+def propose_cases(house: House, *, by: str) -> tuple[Tally, list[RefundCase]]:
+    """One case a payer from all findings that give something back and are in no case yet."""
+    with house.store.begin() as uow:
+        findings = [finding for finding in uow.postage.findings(without_case=True) if finding.refund_net_ore > 0]
+        cases = [
+            _propose(house, uow, list(of_payer), by=by)
+            for _, of_payer in groupby(sorted(findings, key=_by_payer), key=lambda f: f.charge.payer_org_number)
+        ]
+    return tally("proposed" for _ in cases), cases
+
+
+def _by_payer(finding: PostageFinding) -> tuple[str, str]:
+    return finding.charge.payer_org_number, finding.finding_id
+
+
+def _propose(house: House, uow: UnitOfWork, findings: list[PostageFinding], *, by: str) -> RefundCase:
+    case = propose(
+        case_id=f"R-{uow.series.next('refund_case'):06d}",
+        payer_org_number=findings[0].charge.payer_org_number,
+        payer_name=findings[0].charge.payer_name,
+        items=[_item(finding) for finding in findings],
+        by=by,
+        at=house.clock.now(),
+    )
+    uow.refunds.add(case)
+    return case
+
+
+def _item(finding: PostageFinding) -> RefundItem:
+    charge = finding.charge
+    return RefundItem(
+        finding_id=finding.finding_id,
+        invoice_number=charge.invoice_number,
+        payment=charge.payment,
+        text=f"Porto {charge.order_number}: {finding.kind.value.replace('_', ' ')}",
+        net_ore=finding.refund_net_ore,
+        vat_ore=finding.refund_vat_ore,
+        vat_percent=charge.vat_percent,
+    )
+
+
+def approve_case(house: House, case_id: str, *, by: str) -> RefundCase:
+    """A second person approves payer and amounts as they stand. Raises Refused (`refund.same_person`, …)."""
+    with house.store.begin() as uow:
+        approved = approve(uow.refunds.get(case_id), by=by, at=house.clock.now())
+        uow.refunds.approve(case_id, by, house.clock.now(), approved.digest)
+        return uow.refunds.get(case_id)
+
+
+# --- execution --------------------------------------------------------------------------------------------------
+
+
+def _to_credit(house: House) -> list[Chunk]:
+    with house.store.read() as uow:
+        return [(case.case_id,) for case in uow.refunds.of_state(RefundState.APPROVED)]
+
+
+def _credit(house: House, chunk: Chunk) -> Tally:
+    outcomes, problems = [], []
+    for case_id in chunk:
+        try:
+            outcomes.append(_credit_case(house, case_id))
+        except Refused as fault:
+            problems.append(Problem.of(case_id, fault))
+    return tally(outcomes, problems)
+
+
+def _credit_case(house: House, case_id: str) -> str:
+    """The approved case becomes a credit note and planned refunds, all or nothing."""
+    with house.store.begin() as uow:
+        case = uow.refunds.get(case_id)
+        if case.state is not RefundState.APPROVED:
+            return "already_done"
+        start(case)
+        note = issue_credit_note(
+            number=uow.series.next("credit_note"),
+            issued_on=oslo_day(house.clock.now()),
+            case=case,
+            seller=house.settings.seller,
+            buyer=_payer(uow, case),
+        )
+        uow.credit_notes.add(note)
+        uow.ledger.post(entries_of_credit_note(note))
+        uow.refunds.to_state(case_id, RefundState.APPROVED, RefundState.EXECUTING, credit_note=note.number)
+        for payment, amount in _amounts(case).items():
+            request = {"case": case_id, "payment": payment, "amount_ore": amount}
+            uow.effects.plan(f"refund:{case_id}:{payment}", EffectKind.REFUND, case_id, request)
+        document = f"credit_note/{note.number}"
+        uow.effects.plan(f"mail:credit_note:{note.number}", EffectKind.MAIL, document, {"document": document})
+    return "credited"
+
+
+def _payer(uow: UnitOfWork, case: RefundCase) -> Buyer:
+    business = uow.orders.business(case.payer_org_number)
+    if business is None:
+        raise Refused(
+            "refund.unknown_payer",
+            f"no order of {case.payer_org_number} tells the address for the credit note",
+            field="payer_org_number",
+            fix="import an order of this business first, then execute again",
+        )
+    return buyer_of(business)
+
+
+def _amounts(case: RefundCase) -> dict[str, int]:
+    """Gross øre to give back per payment; items without a payment are set off against what is still owed."""
+    amounts: dict[str, int] = {}
+    for item in case.items:
+        if item.payment is not None:
+            amounts[item.payment] = amounts.get(item.payment, 0) + item.net_ore + item.vat_ore
+    return amounts
+
+
+def _to_pay(house: House) -> list[Chunk]:
+    with house.store.read() as uow:
+        return [(case.case_id,) for case in uow.refunds.of_state(RefundState.EXECUTING)]
+
+
+def _pay(house: House, chunk: Chunk) -> Tally:
+    total = Tally()
+    for case_id in chunk:
+        with house.store.read() as uow:
+            case = uow.refunds.get(case_id)
+        for payment in _amounts(case):
+            total += carry_out(house, REFUNDING, f"refund:{case_id}:{payment}")
+        total += _close(house, case_id)
+    return total
+
+
+def _close(house: House, case_id: str) -> Tally:
+    """A case is confirmed when every one of its refunds is (or it had none to pay out)."""
+    with house.store.begin() as uow:
+        case = uow.refunds.get(case_id)
+        states = {uow.effects.get(f"refund:{case_id}:{payment}").state for payment in _amounts(case)}
+        if states <= {EffectState.CONFIRMED} and uow.refunds.to_state(
+            case_id, RefundState.EXECUTING, RefundState.CONFIRMED
+        ):
+            return tally(["case_confirmed"])
+    return Tally()
+
+
+def _refund(house: House, effect: Effect) -> Answer:
+    refund = house.payments.refund(
+        effect.key, effect.request["payment"], effect.request["amount_ore"], effect.request["case"]
+    )
+    return {"refund": refund.reference}
+
+
+def _look_up(house: House, effect: Effect) -> Answer | None:
+    refund = house.payments.look_up(effect.key)
+    return {"refund": refund.reference} if refund else None
+
+
+def _refunded(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
+    """The money is on its way back: the ledger says so under the refund's own key."""
+    refund = Refund(
+        key=effect.key,
+        reference=answer["refund"],
+        payment=effect.request["payment"],
+        amount_ore=effect.request["amount_ore"],
+    )
+    case = uow.refunds.get(effect.subject)
+    uow.ledger.post(
+        entries_of_refund(refund, booked_on=oslo_day(house.clock.now()), document=f"credit_note/{case.credit_note}")
+    )
+
+
+REFUNDING = Act(send=_refund, look_up=_look_up, apply=_refunded, refuse=leave_to_a_person)
+
+REFUND_POSTAGE = (
+    Stage("credit", _to_credit, _credit),
+    Stage("refund", _to_pay, _pay),
+    DRAW_DOCUMENTS,
+    MAIL_DOCUMENTS,
+)

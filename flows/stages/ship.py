@@ -1,0 +1,288 @@
+"""From proved card to posted shipment: grouped by address key, priced by the day's tariff, lettered, booked, listed.
+
+The whole shipment is planned, with its cards, in one transaction; a card that somebody else took makes the plan fall
+and be made again.
+"""
+
+from datetime import date
+
+from shipping.documents import label, letter, manifest_csv, manifest_pdf
+from shipping.planning import plan
+from shipping.tariffs import zone_of
+from store.database import UnitOfWork
+
+from cards.days import oslo_day
+from cards.effects import Effect, EffectKind
+from cards.errors import HseCardError, Refused
+from cards.life import Card, CardState, Hold, HoldReason
+from flows.house import House
+from flows.stages.documents import keep, shelf
+from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
+from shipping.models import LetterCard, PlannedShipment, Shipment, ShipmentState, WaitingCard
+
+LETTERS_PER_CHUNK = 50
+
+
+class _Raced(Exception):
+    """Another worker took one of the cards: this shipment is not made, the next look finds what is left."""
+
+
+# --- grouping and postage --------------------------------------------------------------------------------------
+
+
+def _to_pack(house: House) -> list[Chunk]:
+    with house.store.read() as uow:
+        waiting = uow.cards.waiting_for_shipment()
+    return [tuple(card.card_id for card in waiting)] if waiting else []
+
+
+def _pack(house: House, chunk: Chunk) -> Tally:
+    """Plan all that waits at once: what goes to one address is decided together."""
+    with house.store.read() as uow:
+        waiting = [card for card in uow.cards.waiting_for_shipment() if card.card_id in set(chunk)]
+        orders = {card.address_key: uow.orders.get(card.order_number) for card in waiting}
+    zones = {key: zone_of(order.deliver_to.country) for key, order in orders.items()}
+    planned, unpriced = plan(
+        waiting,
+        day=oslo_day(house.clock.now()),
+        zone_of_key=zones.__getitem__,
+        rows=house.tariffs,
+        weights=house.weights,
+        handling_ore=house.settings.handling_ore,
+    )
+    total = tally(_hold_unpriced(house, card, fault) for card, fault in unpriced)
+    total += Tally(problems=tuple(Problem.of(card.card_id, fault) for card, fault in unpriced))
+    return total + tally(_pack_shipment(house, shipment) for shipment in planned)
+
+
+def _hold_unpriced(house: House, card: WaitingCard, fault: Refused) -> str:
+    hold = Hold(reason=HoldReason.TARIFF_UNKNOWN, detail=fault.code, fix=fault.fix)
+    with house.store.begin() as uow:
+        return "held" if uow.cards.hold(card.card_id, CardState.PROVED, hold, actor=house.actor) else "already_done"
+
+
+def _pack_shipment(house: House, planned: PlannedShipment) -> str:
+    try:
+        with house.store.begin() as uow:
+            shipment = _shipment(house, uow, planned)
+            for card_id in planned.card_ids:
+                _pack_card(house, uow, card_id, shipment)
+            uow.shipments.add(shipment)
+    except _Raced:
+        return "already_done"
+    return "packed"
+
+
+def _pack_card(house: House, uow: UnitOfWork, card_id: str, shipment: Shipment) -> None:
+    packed = uow.cards.advance(
+        card_id,
+        CardState.PROVED,
+        CardState.PACKED,
+        actor=house.actor,
+        what="packed",
+        details={"shipment": shipment.shipment_id},
+        shipment_id=shipment.shipment_id,
+    )
+    if not packed:
+        raise _Raced(card_id)
+
+
+def _shipment(house: House, uow: UnitOfWork, planned: PlannedShipment) -> Shipment:
+    number = uow.series.next("shipment")
+    order = uow.orders.get(uow.cards.get(planned.card_ids[0]).order_number)
+    return Shipment(
+        shipment_id=f"S-{number:06d}",
+        number=number,
+        address_key=planned.address_key,
+        address=order.deliver_to,
+        label_lines=order.label_lines,
+        card_ids=planned.card_ids,
+        weight_g=planned.weight_g,
+        thickness_mm=planned.thickness_mm,
+        product=planned.row.product,
+        tariff=planned.row.tariff,
+        postage_net_ore=planned.row.net_ore,
+        vat_percent=planned.row.vat_percent,
+        shares=planned.shares,
+        state=ShipmentState.PACKED,
+        planned_on=oslo_day(house.clock.now()),
+    )
+
+
+# --- letters and labels ----------------------------------------------------------------------------------------
+
+
+def _to_letter(house: House) -> list[Chunk]:
+    with house.store.read() as uow:
+        packed = uow.shipments.in_state(ShipmentState.PACKED)
+        bare = [s.shipment_id for s in packed if not uow.documents.of_subject(s.shipment_id)]
+    return chunks_of(bare, LETTERS_PER_CHUNK)
+
+
+def _letter(house: House, chunk: Chunk) -> Tally:
+    outcomes = []
+    for shipment_id in chunk:
+        with house.store.read() as uow:
+            shipment = uow.shipments.get(shipment_id)
+            cards = uow.cards.get_many(shipment.card_ids)
+        sheet = letter(shipment, letter_cards(cards), sender=house.settings.seller.address)
+        papers = [
+            shelf(house, document_id=f"letter/{shipment_id}", subject=shipment_id, data=sheet, suffix="pdf"),
+            shelf(house, document_id=f"label/{shipment_id}", subject=shipment_id, data=label(shipment), suffix="pdf"),
+        ]
+        outcomes.append(keep(house, papers, "lettered"))
+    return tally(outcomes)
+
+
+def letter_cards(cards: list[Card]) -> list[LetterCard]:
+    """The cards as the letter names them, with their places from 1."""
+    return [
+        LetterCard(place=place, card_number=card.number, holder=f"{card.given_name} {card.family_name}")
+        for place, card in enumerate(cards, start=1)
+    ]
+
+
+# --- the carrier -----------------------------------------------------------------------------------------------
+
+
+def _to_post(house: House) -> list[Chunk]:
+    with house.store.read() as uow:
+        packed = uow.shipments.in_state(ShipmentState.PACKED)
+        ready = [s.shipment_id for s in packed if uow.documents.of_subject(s.shipment_id)]
+    return chunks_of(ready, LETTERS_PER_CHUNK)
+
+
+def _post(house: House, chunk: Chunk) -> Tally:
+    total = Tally()
+    for shipment_id in chunk:
+        key = f"book:{shipment_id}"
+        with house.store.begin() as uow:
+            uow.effects.plan(key, EffectKind.BOOK, shipment_id, {"shipment": shipment_id})
+        total += carry_out(house, BOOKING, key)
+    return total
+
+
+def _book(house: House, effect: Effect) -> Answer:
+    with house.store.read() as uow:
+        shipment = uow.shipments.get(effect.subject)
+    return {"consignment": house.carrier.book(effect.key, shipment).consignment}
+
+
+def _look_up_booking(house: House, effect: Effect) -> Answer | None:
+    booking = house.carrier.look_up(effect.key)
+    return {"consignment": booking.consignment} if booking else None
+
+
+def _posted(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
+    """Booked: the letter is in the post, its cards are posted, and the cards they replace are blocked."""
+    shipment = uow.shipments.get(effect.subject)
+    uow.shipments.posted(shipment.shipment_id, answer["consignment"], house.clock.now())
+    for card_id in shipment.card_ids:
+        uow.cards.advance(
+            card_id,
+            CardState.PACKED,
+            CardState.POSTED,
+            actor=house.actor,
+            what="posted",
+            details={"shipment": shipment.shipment_id, "consignment": answer["consignment"]},
+        )
+        _block_replaced(house, uow, uow.cards.get(card_id))
+
+
+def _block_replaced(house: House, uow: UnitOfWork, card: Card) -> None:
+    if card.replaces is not None:
+        uow.cards.advance(
+            card.replaces,
+            CardState.REPLACED,
+            CardState.BLOCKED,
+            actor=house.actor,
+            what="blocked",
+            details={"replacement": card.card_id},
+        )
+
+
+def _booking_refused(house: House, uow: UnitOfWork, effect: Effect, fault: HseCardError) -> None:
+    """The carrier will not take it: the shipment is undone, its cards wait for a person."""
+    shipment = uow.shipments.get(effect.subject)
+    uow.shipments.cancel(shipment.shipment_id)
+    hold = Hold(reason=HoldReason.ADDRESS_INVALID, detail=fault.code, field="deliver_to", fix=fault.fix)
+    for card_id in shipment.card_ids:
+        uow.cards.advance(
+            card_id,
+            CardState.PACKED,
+            CardState.PROVED,
+            actor=house.actor,
+            what="unpacked",
+            details={"shipment": shipment.shipment_id, "why": fault.code},
+            shipment_id=None,
+        )
+        uow.cards.hold(card_id, CardState.PROVED, hold, actor=house.actor)
+
+
+BOOKING = Act(send=_book, look_up=_look_up_booking, apply=_posted, refuse=_booking_refused)
+
+
+# --- the manifest ----------------------------------------------------------------------------------------------
+
+
+def _to_list(house: House) -> list[Chunk]:
+    with house.store.read() as uow:
+        unlisted = uow.shipments.without_manifest()
+        planned = [effect.key for effect in uow.effects.open_of(EffectKind.MANIFEST)]
+    return [("new",)] if unlisted or planned else []
+
+
+def _list(house: House, chunk: Chunk) -> Tally:
+    """One manifest of everything posted and not yet listed; then every manifest that was not handed over yet."""
+    with house.store.begin() as uow:
+        unlisted = uow.shipments.without_manifest()
+        if unlisted:
+            day = oslo_day(house.clock.now())
+            manifest_id = f"M-{uow.series.next('manifest'):06d}"
+            uow.shipments.listed([shipment.shipment_id for shipment in unlisted], manifest_id)
+            request = {"manifest": manifest_id, "day": day.isoformat()}
+            uow.effects.plan(f"manifest:{manifest_id}", EffectKind.MANIFEST, manifest_id, request)
+        open_keys = [effect.key for effect in uow.effects.open_of(EffectKind.MANIFEST)]
+    total = Tally()
+    for key in open_keys:
+        total += carry_out(house, HAND_OVER, key)
+    return total
+
+
+def _hand_over(house: House, effect: Effect) -> Answer:
+    with house.store.read() as uow:
+        shipments = uow.shipments.of_manifest(effect.subject)
+    day = date.fromisoformat(effect.request["day"])
+    pdf = manifest_pdf(day, shipments, sender=house.settings.seller.address)
+    csv = manifest_csv(day, shipments)
+    name = f"manifest/{effect.subject}"
+    keep(
+        house,
+        [
+            shelf(house, document_id=f"{name}.pdf", subject=effect.subject, data=pdf, suffix="pdf"),
+            shelf(house, document_id=f"{name}.csv", subject=effect.subject, data=csv, suffix="csv"),
+        ],
+        "listed",
+    )
+    house.carrier.hand_over(effect.key, pdf, csv)
+    return {"manifest": effect.subject}
+
+
+def _hand_over_again(house: House, effect: Effect) -> Answer | None:
+    """Handing the same manifest over again changes nothing at the carrier: so asking is doing."""
+    return _hand_over(house, effect)
+
+
+def _nothing_more(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
+    """The answer itself is all that is kept."""
+
+
+HAND_OVER = Act(send=_hand_over, look_up=_hand_over_again, apply=_nothing_more, refuse=leave_to_a_person)
+
+SHIP = (
+    Stage("pack", _to_pack, _pack),
+    Stage("letters", _to_letter, _letter),
+    Stage("post", _to_post, _post),
+    Stage("manifest", _to_list, _list),
+)
