@@ -6,7 +6,6 @@ faulty chips in a row mean the encoder: it stops, its cards go back untouched, n
 
 from functools import partial
 
-from printing.faces import lay_out
 from store.database import UnitOfWork
 
 from cards.batch import Batch, BatchCard, BatchState
@@ -21,6 +20,7 @@ from chip.verify import read_chip
 from flows.house import House
 from flows.stages.line import Chunk, Stage, Tally, tally
 from flows.stages.produce import face_content
+from printing.faces import lay_out
 from printing.models import Face
 
 PRESENTATIONS_MAX = 3  # a card pulled away is presented again this often before it counts as faulty
@@ -191,6 +191,8 @@ def spoil_card(house: House, uow: UnitOfWork, batch: Batch, card: Card, *, cause
         details={"batch": batch.batch_id, "cause": cause},
         batch_id=None,
         chip_uid=None,
+        hold=None,
+        resumes_in=None,
     )
     if done:
         uow.prints.spoil(card.card_id, cause)
