@@ -1,0 +1,106 @@
+"""Prices and VAT rules by day: dated data beside this file, each row with its source, never a constant.
+
+The price of a card moved five times in six years and differs by kind; the VAT rule follows the place of delivery, not
+the buyer. A day or a place that no row covers is refused: nothing is charged on a guess.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import date
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from billing.models import PriceRow, TaxRow
+from cards.errors import Refused
+
+_Row = TypeVar("_Row", PriceRow, TaxRow)
+_OUTSIDE_POSTCODES = frozenset({"8099", *(str(code) for code in range(9170, 9180))})
+_NORWEGIAN_POSTCODE = re.compile(r"^(?:NO?-)?(\d{4})$", re.IGNORECASE)
+
+
+def card_price(kind: str, day: date) -> PriceRow:
+    """The price of one card of `kind` delivered on `day`, in øre net of VAT. Raises Refused `price.unknown_day`."""
+    return _price_row(kind, day)
+
+
+def tax_rule(country: str, postcode: str, day: date) -> TaxRow:
+    """The VAT rule of a delivery to this place on `day`.
+
+    `country` is ISO 3166-1 alpha-2. Mainland Norway is charged; Svalbard (9170–9179), Jan Mayen (8099) and every other
+    country lie outside the VAT area (mval. § 1-2, § 6-21). Raises Refused `tax.unknown_place`, `tax.unknown_day`.
+    """
+    return _tax_row("mainland" if _is_mainland(country, postcode) else "outside", day)
+
+
+def saft_code(category: str, percent: int, day: date) -> str:
+    """The SAF-T standard tax code of a category and rate on `day`. Raises Refused `tax.unknown_rate`."""
+    for row in _covering(_tax_rows(), day):
+        if (row.category, row.percent) == (category, percent):
+            return row.saft_code
+    raise Refused(
+        "tax.unknown_rate",
+        f"no VAT rule with category {category} and {percent} % on {day}",
+        field="vat_percent",
+        fix="correct the line, or let finance add the rule to billing/data/taxes.json",
+    )
+
+
+@lru_cache(maxsize=4096)  # a day's invoices ask for the same few rows
+def _price_row(kind: str, day: date) -> PriceRow:
+    found = _covering((row for row in _price_rows() if row.kind == kind), day)
+    if len(found) != 1:
+        raise Refused(
+            "price.unknown_day",
+            f"{len(found)} prices are known for card kind {kind!r} on {day}",
+            field="kind",
+            fix="let finance add or correct the dated row in billing/data/prices.json",
+        )
+    return found[0]
+
+
+def _is_mainland(country: str, postcode: str) -> bool:
+    if country.strip().upper() != "NO":
+        return False
+    match = _NORWEGIAN_POSTCODE.match(postcode.strip())
+    if match is None:
+        raise Refused(
+            "tax.unknown_place",
+            f"{postcode!r} is no Norwegian postcode, so the VAT rule of the delivery is unknown",
+            field="delivery_address.postcode",
+            fix="correct the delivery address: four digits",
+        )
+    return match.group(1) not in _OUTSIDE_POSTCODES
+
+
+@lru_cache(maxsize=4096)
+def _tax_row(delivery: str, day: date) -> TaxRow:
+    found = _covering((row for row in _tax_rows() if row.delivery == delivery), day)
+    if len(found) != 1:
+        raise Refused(
+            "tax.unknown_day",
+            f"{len(found)} VAT rules are known for delivery {delivery} on {day}",
+            field="delivered_on",
+            fix="let finance add or correct the dated row in billing/data/taxes.json",
+        )
+    return found[0]
+
+
+def _covering(rows: Iterable[_Row], day: date) -> list[_Row]:
+    return [row for row in rows if row.valid_from <= day and (row.valid_until is None or day <= row.valid_until)]
+
+
+@cache
+def _price_rows() -> tuple[PriceRow, ...]:
+    return tuple(PriceRow.model_validate(row) for row in _data("prices.json"))
+
+
+@cache
+def _tax_rows() -> tuple[TaxRow, ...]:
+    return tuple(TaxRow.model_validate(row) for row in _data("taxes.json"))
+
+
+def _data(name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(files("billing").joinpath("data", name).read_text("utf-8"))
+    return rows
