@@ -23,6 +23,13 @@ check: $(VENV)/.ready ## style, types, import rules
 test: check ## everything, on real parts
 	$(BIN)/pytest -n auto
 
+bench: $(VENV)/.ready ## figures as ratios to a bare floor, see benchmarks/README.md
+	$(BIN)/python -m benchmarks.end_to_end
+
+system-packages: ## Debian programs that the system tests meet (root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends poppler-utils
+
 format: $(VENV)/.ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

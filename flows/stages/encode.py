@@ -86,7 +86,7 @@ def _encode_batch(house: House, batch_id: str) -> Tally:
 def _encoder_stopped(house: House, batch_id: str) -> Unavailable:
     return Unavailable(
         "encoder.stopped",
-        f"{FAULTY_IN_A_ROW_MAX} chips in a row failed on {house.encoder.name}; the cards of {batch_id} stay as they are",
+        f"{FAULTY_IN_A_ROW_MAX} chips in a row failed on {house.encoder.name}; the cards of {batch_id} stay",
         fix="clean or change the encoder, try a sample card, then run encode again",
     )
 
