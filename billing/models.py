@@ -113,6 +113,7 @@ class CreditLine(_Frozen):
     net_ore: int
     vat_percent: int
     vat_category: str
+    vat_ore: int = 0  # its share of the note's VAT: what of the named invoice's VAT is given back
     finding_id: str | None = None
 
 
@@ -183,6 +184,8 @@ class RefundCase(_Frozen):
     proposed_at: datetime
     approved_by: str | None = None
     approved_at: datetime | None = None
+    rejected_by: str | None = None
+    rejected_at: datetime | None = None
     credit_note: int | None = None
 
 

@@ -1,0 +1,103 @@
+"""Outgoing mail as files: one .eml a key, with the same bytes whenever it is written.
+
+The embedded default of the mail port and what tests read. No Date header (a mail server adds its own) and a boundary
+from the key, so nothing in the file depends on when or how often it was sent.
+"""
+
+import hashlib
+import os
+from email.errors import HeaderParseError
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+
+from billing.models import Message
+from cards.errors import Refused, Unavailable
+
+_SENDER = "hsecard@hsecard.example"
+
+
+class FolderMail:
+    """Implements `billing.ports.Mail` on a folder."""
+
+    def __init__(self, folder: Path, sender: str = _SENDER) -> None:
+        self._folder = folder
+        self._sender = sender
+
+    def send(self, key: str, message: Message) -> str:
+        data = eml(key, message, sender=self._sender)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._write_once(self._file(key), data)
+        except OSError as fault:
+            raise Unavailable(
+                "mail.unavailable",
+                f"the mail folder cannot be written: {fault.strerror}",
+                fix="make room or correct the folder's rights, then run again",
+            ) from fault
+        return message_id(key)
+
+    def look_up(self, key: str) -> str | None:
+        return message_id(key) if self._file(key).exists() else None
+
+    def _file(self, key: str) -> Path:
+        return self._folder / f"{_digest(key)}.eml"
+
+    @staticmethod
+    def _write_once(file: Path, data: bytes) -> None:
+        """Whole or not at all, and never over what was sent before: the first message under a key stands."""
+        if file.exists():
+            return
+        fresh = file.with_suffix(f".{os.getpid()}.new")
+        with fresh.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        try:
+            os.link(fresh, file)
+        except FileExistsError:
+            pass  # another process sent it in this moment
+        finally:
+            fresh.unlink()
+
+
+def message_id(key: str) -> str:
+    """The Message-ID under which a key's mail is known."""
+    return f"<{_digest(key)}@hsecard.example>"
+
+
+def eml(key: str, message: Message, *, sender: str = _SENDER) -> bytes:
+    """The mail as it goes over the wire. Raises Refused `mail.bad_header`."""
+    mail = EmailMessage(policy=SMTP)
+    try:
+        mail["From"] = sender
+        mail["To"] = message.to
+        mail["Subject"] = message.subject
+        mail["Message-ID"] = message_id(key)
+    except (ValueError, IndexError, HeaderParseError) as fault:
+        raise _bad_header(message, str(fault)) from fault
+    if mail["To"].defects or not mail["To"].addresses:
+        raise _bad_header(message, "is no address")
+    mail.set_content(message.body)
+    for name, media_type, data in message.attachments:
+        main, _, sub = media_type.partition("/")
+        mail.add_attachment(data, maintype=main, subtype=sub, filename=name)
+    if mail.is_multipart():
+        mail.set_boundary(f"=_{_digest(key)}")
+    try:
+        return mail.as_bytes()
+    except (ValueError, UnicodeError) as fault:
+        raise _bad_header(message, str(fault)) from fault
+
+
+def _bad_header(message: Message, why: str) -> Refused:
+    return Refused(
+        "mail.bad_header",
+        f"{message.to!r} / {message.subject!r}: {why}",
+        field="to",
+        fix="correct the invoice address of the business (one plain e-mail address) and send again",
+    )
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:40]

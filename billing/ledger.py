@@ -1,0 +1,151 @@
+"""Double entry from the documents: every posting sums to zero and repeats nothing that a document does not say.
+
+Account numbers follow the Norwegian standard chart (NS 4102), with a sub-account a card kind, since kinds are an open
+list. A posting has one name for ever (`invoice:17`), so that the database can refuse it a second time.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import NamedTuple
+
+from billing.models import CreditNote, Invoice, InvoiceLine, LedgerEntry, LineKind, Refund, VatLine
+from cards.errors import Refused
+
+PRODUCTION_STOCK = "1440"  # finished cards and what went into them
+RECEIVABLE = "1500"
+BANK = "1920"
+VAT_OUTPUT = "2700"
+REFUNDS_PAYABLE = "2990"  # credited and not yet given back
+COST_OF_FREE_REPLACEMENTS = "4390"
+_SALES_TAXABLE = "3000"
+_SALES_OUTSIDE = "3100"
+
+
+class _Side(NamedTuple):
+    account: str
+    amount_ore: int
+    text: str
+    vat_code: str | None = None
+
+
+def revenue_account(kind: str, vat_percent: int) -> str:
+    """The sales account of a card kind (`3000.cleaning`); `3100.…` for what is delivered outside the VAT area."""
+    return f"{_SALES_TAXABLE if vat_percent else _SALES_OUTSIDE}.{kind}"
+
+
+def postage_account(vat_percent: int) -> str:
+    """The account of postage charged on."""
+    return revenue_account("postage", vat_percent)
+
+
+def entries_of_invoice(invoice: Invoice) -> tuple[LedgerEntry, ...]:
+    """Receivable against revenue per kind, postage and output VAT. Booked on the day of issue."""
+    codes = _codes(invoice.vat)
+    revenue: dict[tuple[str, str], int] = {}
+    for line in invoice.lines:
+        row = (_account_of(line), codes[line.vat_category, line.vat_percent])
+        revenue[row] = revenue.get(row, 0) + line.net_ore
+    sides = [_Side(RECEIVABLE, invoice.gross_ore, "receivable")]
+    sides += [_Side(account, -net, "sale", code) for (account, code), net in sorted(revenue.items())]
+    sides += [_Side(VAT_OUTPUT, -line.vat_ore, "output VAT", line.saft_code) for line in invoice.vat]
+    name = f"invoice:{invoice.number}"
+    return _posting(name, sides, booked_on=invoice.issued_on, document=name)
+
+
+def entries_of_credit_note(note: CreditNote) -> tuple[LedgerEntry, ...]:
+    """Postage revenue and output VAT back against what is owed to the payer; VAT in the term of issue (§ 15-9)."""
+    sides = [_Side(postage_account(line.percent), line.net_ore, "credited", line.saft_code) for line in note.vat]
+    sides += [_Side(VAT_OUTPUT, line.vat_ore, "output VAT credited", line.saft_code) for line in note.vat]
+    sides += [_Side(REFUNDS_PAYABLE, -note.gross_ore, "owed to the payer")]
+    name = f"credit_note:{note.number}"
+    return _posting(name, sides, booked_on=note.issued_on, document=name)
+
+
+def entries_of_refund(refund: Refund, *, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
+    """What was owed to the payer leaves the bank. `document` names the credit note it settles."""
+    sides = [
+        _Side(REFUNDS_PAYABLE, refund.amount_ore, f"given back by {refund.reference}"),
+        _Side(BANK, -refund.amount_ore, f"given back by {refund.reference}"),
+    ]
+    return _posting(f"refund:{refund.key}", sides, booked_on=booked_on, document=document)
+
+
+def entries_of_set_off(note: CreditNote, *, amount_ore: int, booked_on: date) -> tuple[LedgerEntry, ...]:
+    """What was credited and never paid (or not over a payment we can refund) lowers what the payer owes.
+
+    Raises Refused `ledger.above_document` when that is more than the credit note gives.
+    """
+    if not 0 <= amount_ore <= note.gross_ore:
+        raise Refused(
+            "ledger.above_document",
+            f"{amount_ore} øre set off, credit note {note.number} gives {note.gross_ore} øre",
+            field="amount_ore",
+            fix="set off what the credit note gives, less what was refunded",
+        )
+    sides = [_Side(REFUNDS_PAYABLE, amount_ore, "set off"), _Side(RECEIVABLE, -amount_ore, "set off")]
+    name = f"credit_note:{note.number}"
+    return _posting(f"set_off:{note.number}", sides, booked_on=booked_on, document=name)
+
+
+def entries_of_payment(payment: str, *, amount_ore: int, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
+    """Money received on an invoice (`document`) lowers what the payer owes."""
+    sides = [_Side(BANK, amount_ore, "paid"), _Side(RECEIVABLE, -amount_ore, "paid")]
+    return _posting(f"payment:{payment}", sides, booked_on=booked_on, document=document)
+
+
+def entries_of_replacement(card_id: str, *, kind: str, cost_ore: int, booked_on: date) -> tuple[LedgerEntry, ...]:
+    """What a free replacement cost us. No sale and no VAT: it makes good a defective one (mval. § 1-3, § 3-21)."""
+    sides = [
+        _Side(COST_OF_FREE_REPLACEMENTS, cost_ore, f"free replacement, {kind}"),
+        _Side(PRODUCTION_STOCK, -cost_ore, f"free replacement, {kind}"),
+    ]
+    name = f"replacement:{card_id}"
+    return _posting(name, sides, booked_on=booked_on, document=name)
+
+
+def balanced(entries: Iterable[LedgerEntry]) -> bool:
+    """True when every posting among the entries sums to zero and none of its positions stands twice."""
+    sums: dict[str, int] = {}
+    seen: set[tuple[str, int]] = set()
+    for entry in entries:
+        if (entry.posting, entry.position) in seen:
+            return False
+        seen.add((entry.posting, entry.position))
+        sums[entry.posting] = sums.get(entry.posting, 0) + entry.amount_ore
+    return not any(sums.values())
+
+
+def _codes(vat: Iterable[VatLine]) -> dict[tuple[str, int], str]:
+    return {(line.category, line.percent): line.saft_code for line in vat}
+
+
+def _account_of(line: InvoiceLine) -> str:
+    if line.kind is LineKind.CARD and line.card_kind:
+        return revenue_account(line.card_kind, line.vat_percent)
+    return postage_account(line.vat_percent)
+
+
+def _posting(name: str, sides: Iterable[_Side], *, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
+    """Entries numbered from 1; sides of nothing are left out."""
+    real = [side for side in sides if side.amount_ore]
+    entries = tuple(
+        LedgerEntry(
+            posting=name,
+            position=position,
+            booked_on=booked_on,
+            account=side.account,
+            amount_ore=side.amount_ore,
+            document=document,
+            vat_code=side.vat_code,
+            text=side.text,
+        )
+        for position, side in enumerate(real, start=1)
+    )
+    if not balanced(entries):
+        raise Refused(
+            "ledger.unbalanced",
+            f"posting {name} does not sum to zero",
+            field="lines",
+            fix="the document's own sums disagree: do not book it, keep it and report it",
+        )
+    return entries
