@@ -1,0 +1,321 @@
+"""Invoice, credit note and refund statement as PDF, in Norwegian and English, with all that the law asks for.
+
+What § 5-1-1 and § 5-1-2 of bokføringsforskriften ask: number and date, parties, nature, time and place of delivery,
+price and due date, VAT in NOK, organisation number with MVA, Foretaksregisteret. Drawn from the issued document alone,
+so a document can be drawn again with the same bytes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from billing.models import Buyer, CreditNote, Invoice, RefundCase, RefundItem, Seller, VatLine
+from billing.paper import ACCENT, INK, LEFT, RIGHT, SOFT, Column, Paper, Row, wrapped
+from cards.address import Address
+from cards.days import OSLO
+from cards.errors import Refused
+from cards.money import nok
+
+_Fact = tuple[str, str, str]  # Norwegian label, English label, what it says
+_FACTS_LEFT = 322.0
+
+_INVOICE_COLUMNS = (
+    Column("Nr.", "No.", LEFT, 24),
+    Column("Beskrivelse", "Description", LEFT + 26, 196),
+    Column("Referanse", "Reference", LEFT + 228, 100),
+    Column("Antall", "Quantity", LEFT + 328, 34, right_aligned=True),
+    Column("Pris", "Unit price", LEFT + 366, 46, right_aligned=True),
+    Column("MVA", "VAT", LEFT + 414, 26, right_aligned=True),
+    Column("Beløp NOK", "Amount NOK", RIGHT - 52, 52, right_aligned=True),
+)
+_CREDIT_COLUMNS = (
+    Column("Nr.", "No.", LEFT, 24),
+    Column("Beskrivelse", "Description", LEFT + 26, 200),
+    Column("Gjelder faktura", "Credits invoice", LEFT + 232, 100),
+    Column("MVA", "VAT", LEFT + 340, 30, right_aligned=True),
+    Column("MVA NOK", "VAT NOK", LEFT + 374, 54, right_aligned=True),
+    Column("Netto NOK", "Net NOK", RIGHT - 60, 60, right_aligned=True),
+)
+_STATEMENT_COLUMNS = (
+    Column("Nr.", "No.", LEFT, 24),
+    Column("Hva / faktura", "What / invoice", LEFT + 26, 180),
+    Column("Betaling", "Payment", LEFT + 212, 102),
+    Column("Netto", "Net", LEFT + 318, 54, right_aligned=True),
+    Column("MVA", "VAT", LEFT + 374, 54, right_aligned=True),
+    Column("Tilbake NOK", "Refund NOK", RIGHT - 62, 62, right_aligned=True),
+)
+
+
+def invoice_pdf(invoice: Invoice) -> bytes:
+    """An issued invoice on A4."""
+    paper = _paper(f"Faktura {invoice.number}", invoice.seller)
+    facts = [
+        ("Fakturanummer", "Invoice number", str(invoice.number)),
+        ("Fakturadato", "Invoice date", invoice.issued_on.isoformat()),
+        ("Forfallsdato", "Due date", invoice.due_on.isoformat()),
+        ("Leveringsdato", "Delivered on", invoice.delivered_on.isoformat()),
+        ("Bestilling", "Order", invoice.order_number),
+        ("KID", "Payment reference", invoice.kid),
+    ]
+    _head(paper, "Faktura", "Invoice", invoice.seller)
+    _parties(paper, invoice.buyer, facts, ("Leveringssted", "Place of delivery", invoice.delivery_address))
+    paper.table(_INVOICE_COLUMNS, _invoice_rows(invoice))
+    _totals(paper, invoice.vat, invoice.gross_ore, ("Å betale", "Amount due"))
+    _payment(paper, invoice)
+    return paper.finished()
+
+
+def credit_note_pdf(note: CreditNote) -> bytes:
+    """An issued credit note on A4, each line with the invoice it credits (§ 5-2-8)."""
+    paper = _paper(f"Kreditnota {note.number}", note.seller)
+    facts = [
+        ("Kreditnotanummer", "Credit note number", str(note.number)),
+        ("Dato", "Date", note.issued_on.isoformat()),
+        ("Sak", "Case", note.case_id),
+        ("Gjelder faktura", "Credits invoice", _credited(note)),
+    ]
+    _head(paper, "Kreditnota", "Credit note", note.seller)
+    _parties(paper, note.buyer, facts, None)
+    paper.table(_CREDIT_COLUMNS, _credit_rows(note))
+    _totals(paper, note.vat, note.gross_ore, ("Til gode", "Credited in your favour"))
+    _closing(
+        paper,
+        "Beløpet betales tilbake samme vei som det ble betalt, eller trekkes fra det som er ubetalt.",
+        "The amount is paid back the way it was paid, or set off against what is unpaid.",
+    )
+    return paper.finished()
+
+
+def refund_statement_pdf(case: RefundCase, evidence: Mapping[str, Mapping[str, str]]) -> bytes:
+    """What one payer gets back and why: every item with its evidence (`finding id → {what: value}`).
+
+    Raises Refused `refund.no_evidence` when an item has none.
+    """
+    paper = Paper(
+        title=f"Tilbakebetaling {case.case_id}",
+        author=case.payer_name,
+        footer=(f"Sak / Case {case.case_id}", f"SHA-256 {case.digest}"),
+    )
+    _title(paper, "Tilbakebetaling av porto", "Postage refund statement")
+    _grid(paper, LEFT, _case_facts(case), width=RIGHT - LEFT)
+    paper.y += 14
+    paper.table(_STATEMENT_COLUMNS, _statement_rows(case, evidence))
+    paper.need(70)
+    _sum_line(paper, "Netto", "Net", case.net_ore)
+    _sum_line(paper, "MVA", "VAT", case.vat_ore)
+    _grand_total(paper, ("Tilbakebetales", "To be refunded"), case.gross_ore)
+    return paper.finished()
+
+
+def _paper(title: str, seller: Seller) -> Paper:
+    place = f"{seller.address.street}, {seller.address.postcode} {seller.address.city}, {seller.address.country}"
+    footer = (f"{seller.name} · {place}", f"Org.nr. {_vat_number(seller)} · {seller.register_note}")
+    return Paper(title=title, author=seller.name, footer=footer)
+
+
+def _vat_number(seller: Seller) -> str:
+    """The form of § 5-1-2: the nine digits and MVA."""
+    return f"NO {seller.org_number} MVA"
+
+
+def _title(paper: Paper, title_no: str, title_en: str) -> None:
+    paper.text(LEFT, title_no, size=22, bold=True, colour=ACCENT)
+    paper.text(LEFT, title_en, y=paper.y + 30, size=11, colour=SOFT)
+    paper.y += 62
+
+
+def _head(paper: Paper, title_no: str, title_en: str, seller: Seller) -> None:
+    below = _seller_block(paper, seller)
+    _title(paper, title_no, title_en)
+    paper.y = max(paper.y, below + 16)
+
+
+def _seller_block(paper: Paper, seller: Seller) -> float:
+    y = paper.y
+    for part in wrapped(seller.name, RIGHT - _FACTS_LEFT, 10, True):
+        paper.text(_FACTS_LEFT, part, y=y, size=10, bold=True)
+        y += 13.5
+    details = [
+        *_address_lines(seller.address, without=seller.name),
+        f"Org.nr. {_vat_number(seller)}",
+        seller.register_note,
+    ]
+    return paper.lines(_FACTS_LEFT, details, width=RIGHT - _FACTS_LEFT, y=y, size=8.5)
+
+
+def _parties(paper: Paper, buyer: Buyer, facts: Sequence[_Fact], place: tuple[str, str, Address] | None) -> None:
+    top, width = paper.y, _FACTS_LEFT - LEFT - 24
+    y = _label(paper, LEFT, top, "Kunde", "Customer")
+    y = paper.lines(LEFT, [buyer.name, *_address_lines(buyer.address, without=buyer.name)], width=width, y=y, size=9.5)
+    y = paper.lines(LEFT, [f"Org.nr. {buyer.org_number}"], width=width, y=y + 1, size=8.5)
+    if place:
+        y = _label(paper, LEFT, y + 9, place[0], place[1])
+        y = paper.lines(LEFT, [", ".join(_address_lines(place[2], without=""))], width=width, y=y, size=8.5)
+    _grid(paper, _FACTS_LEFT, facts, width=RIGHT - _FACTS_LEFT)
+    paper.y = max(paper.y, y) + 16
+
+
+def _label(paper: Paper, x: float, y: float, label_no: str, label_en: str) -> float:
+    paper.text(x, f"{label_no} / {label_en}", y=y, size=7, colour=SOFT)
+    return y + 11
+
+
+def _grid(paper: Paper, left: float, facts: Sequence[_Fact], *, width: float) -> None:
+    """Facts below each other, label left and value right of it; the cursor goes below them."""
+    for label_no, label_en, value in facts:
+        paper.text(left, label_no, size=8.5)
+        paper.text(left, label_en, y=paper.y + 10.5, size=6.5, colour=SOFT)
+        parts = wrapped(value, width - 92, 8.5, True)
+        for place, part in enumerate(parts):
+            paper.text(left + 92, part, y=paper.y + place * 11, size=8.5, bold=True)
+        paper.y += max(20.5, len(parts) * 11 + 4)
+
+
+def _address_lines(address: Address, *, without: str) -> list[str]:
+    """The lines of an address as typed; the recipient goes when the name already stands above it."""
+    lines = [
+        address.recipient if address.recipient != without else None,
+        f"v/ {address.attention}" if address.attention else None,
+        f"c/o {address.care_of}" if address.care_of else None,
+        address.street,
+        f"{address.postcode} {address.city}",
+        address.country,
+    ]
+    return [line for line in lines if line]
+
+
+def _invoice_rows(invoice: Invoice) -> Iterable[Row]:
+    for number, line in enumerate(invoice.lines, start=1):
+        yield Row(
+            (
+                str(number),
+                line.text,
+                line.card_id or line.shipment_id or "",
+                str(line.quantity),
+                nok(line.unit_net_ore),
+                f"{line.vat_percent} %",
+                nok(line.net_ore),
+            )
+        )
+
+
+def _credit_rows(note: CreditNote) -> Iterable[Row]:
+    for number, line in enumerate(note.lines, start=1):
+        yield Row(
+            (
+                str(number),
+                line.text,
+                line.invoice_number,
+                f"{line.vat_percent} %",
+                nok(line.vat_ore),
+                nok(line.net_ore),
+            )
+        )
+
+
+def _credited(note: CreditNote) -> str:
+    numbers = list(dict.fromkeys(line.invoice_number for line in note.lines))
+    return ", ".join(numbers) if len(numbers) <= 6 else f"{len(numbers)} fakturaer, se linjene / see the lines"
+
+
+def _statement_rows(case: RefundCase, evidence: Mapping[str, Mapping[str, str]]) -> Iterable[Row]:
+    for number, item in enumerate(case.items, start=1):
+        cells = (
+            str(number),
+            f"{item.text} · {item.invoice_number}",
+            item.payment or "trekkes fra / set off",
+            nok(item.net_ore),
+            nok(item.vat_ore),
+            nok(item.net_ore + item.vat_ore),
+        )
+        yield Row(cells, below=_evidence_lines(item, evidence))
+
+
+def _evidence_lines(item: RefundItem, evidence: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    facts = evidence.get(item.finding_id)
+    if not facts:
+        raise Refused(
+            "refund.no_evidence",
+            f"finding {item.finding_id} has no evidence to show",
+            field="evidence",
+            fix="run the postage audit again, or reject the case: nothing is given back without evidence",
+        )
+    told = " · ".join(f"{what.replace('_', ' ')}: {value}" for what, value in facts.items())
+    return (f"Funn / Finding {item.finding_id}", told)
+
+
+def _case_facts(case: RefundCase) -> list[_Fact]:
+    proposed = f"{case.proposed_by}, {_moment(case.proposed_at)}"
+    approved = f"{case.approved_by}, {_moment(case.approved_at)}" if case.approved_by and case.approved_at else "–"
+    return [
+        ("Sak", "Case", case.case_id),
+        ("Betaler", "Payer", f"{case.payer_name}, org.nr. {case.payer_org_number}"),
+        ("Foreslått av", "Proposed by", proposed),
+        ("Godkjent av", "Approved by", approved),
+        ("Kreditnota", "Credit note", str(case.credit_note) if case.credit_note else "–"),
+    ]
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(OSLO).strftime("%Y-%m-%d %H:%M")
+
+
+def _totals(paper: Paper, vat: Sequence[VatLine], gross_ore: int, label: tuple[str, str]) -> None:
+    """Net and VAT per rate, in NOK as the law wants it, and the sum."""
+    paper.need(118 + 24 * len(vat))
+    for line in vat:
+        _sum_line(paper, f"Grunnlag MVA {line.percent} %", f"Net at {line.percent} % VAT", line.net_ore)
+        _sum_line(paper, f"MVA {line.percent} %", f"VAT {line.percent} %", line.vat_ore)
+        if line.percent == 0:
+            _zero_rate_note(paper)
+    _grand_total(paper, label, gross_ore)
+
+
+def _zero_rate_note(paper: Paper) -> None:
+    paper.text(RIGHT, "Levert utenfor merverdiavgiftsområdet, mval. § 6-21", size=7, colour=SOFT, right=True)
+    paper.text(RIGHT, "Delivered outside the VAT area", y=paper.y + 9, size=7, colour=SOFT, right=True)
+    paper.y += 21
+
+
+def _sum_line(paper: Paper, label_no: str, label_en: str, amount_ore: int) -> None:
+    paper.text(_FACTS_LEFT, label_no, size=8.5)
+    paper.text(_FACTS_LEFT + 100, label_en, size=7, colour=SOFT, y=paper.y + 1.2)
+    paper.text(RIGHT, nok(amount_ore), size=8.5, right=True)
+    paper.y += 13
+
+
+def _grand_total(paper: Paper, label: tuple[str, str], amount_ore: int) -> None:
+    paper.y += 3
+    paper.rule(left=_FACTS_LEFT, colour=INK, weight=0.9)
+    paper.y += 5
+    paper.text(_FACTS_LEFT, label[0], size=11, bold=True)
+    paper.text(_FACTS_LEFT, label[1], y=paper.y + 14, size=7, colour=SOFT)
+    paper.text(RIGHT, f"NOK {nok(amount_ore)}", size=13, bold=True, right=True, y=paper.y - 1.5)
+    paper.y += 34
+
+
+def _payment(paper: Paper, invoice: Invoice) -> None:
+    paper.need(44)
+    paper.tint(height=38)
+    cells = (
+        ("Til konto", "To account", _account(invoice.seller.bank_account), LEFT + 10),
+        ("KID", "Payment reference", invoice.kid, LEFT + 130),
+        ("Forfall", "Due", invoice.due_on.isoformat(), LEFT + 280),
+        ("Beløp NOK", "Amount NOK", nok(invoice.gross_ore), LEFT + 390),
+    )
+    for label_no, label_en, value, left in cells:
+        paper.text(left, f"{label_no} / {label_en}", y=paper.y + 6, size=7, colour=SOFT)
+        paper.text(left, value, y=paper.y + 18, size=10.5, bold=True)
+    paper.y += 44
+
+
+def _account(text: str) -> str:
+    """`86011117947` → `8601.11.17947`, as banks write it."""
+    digits = text.replace(".", "").replace(" ", "")
+    return f"{digits[:4]}.{digits[4:6]}.{digits[6:]}"
+
+
+def _closing(paper: Paper, text_no: str, text_en: str) -> None:
+    paper.need(26)
+    paper.text(LEFT, text_no, size=8.5)
+    paper.text(LEFT, text_en, y=paper.y + 12, size=7.5, colour=SOFT)
+    paper.y += 26
