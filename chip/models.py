@@ -33,7 +33,11 @@ class ChipVerdict(StrEnum):
 
 
 class ChipOutcome(_Frozen):
-    """How an attempt ended. `uid` is hex when it was read; `step` names the step, `status` the status word (hex)."""
+    """How an attempt ended. `uid` is hex when it was read; `step` names the step, `status` the status word (hex).
+
+    `cause` is a word of ours for what stopped it (`lost`, `mismatch`, `key_refused`, `other_content` …): a lost card
+    has no status word.
+    """
 
     verdict: ChipVerdict
     uid: str | None
@@ -41,6 +45,7 @@ class ChipOutcome(_Frozen):
     step: str | None = None
     status: str | None = None
     key_generation: int | None = None
+    cause: str | None = None
 
 
 class ChipReading(_Frozen):
