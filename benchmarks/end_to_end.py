@@ -48,9 +48,8 @@ def measure_house(cards: int, folder: Path, *, prefect: bool) -> dict[str, float
 
 
 def _run_flow(house: object) -> None:
-    from flows.day import DayRequest, day
-
     from flows import conduct
+    from flows.day import DayRequest, day
 
     with conduct.using(house):
         asyncio.run(day(DayRequest(by="bench")))

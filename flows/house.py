@@ -11,28 +11,27 @@ from pathlib import Path
 
 from billing.adapters.folder_mail import FolderMail
 from billing.adapters.payments_twin import PaymentsTwin
-from chip.adapters.software_keys import SoftwareKeys
-from chip.adapters.virtual import VirtualEncoder
-from chip.faults import Fault
-from printing.adapters.folder import FolderPrinter
-from shipping.adapters.folder import FolderCarrier
-from shipping.tariffs import bundled_tariffs, load_tariffs
-from shipping.weights import bundled_weights
-from store.blobs import open_blobs
-from store.database import Store, migrate, open_store
-
 from billing.ports import Mail, Payments
 from cards.adapters.system import SteadyClock, SystemClock, SystemEntropy
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock, Entropy
+from chip.adapters.software_keys import SoftwareKeys
+from chip.adapters.virtual import VirtualEncoder
+from chip.faults import Fault
 from chip.ports import Encoder, Keys
 from chip.profile import Profile, default_profile
 from flows.doorbell import Doorbell, open_doorbell
 from flows.engine import Engine, Inline, Processes
 from flows.settings import Settings, read_settings
+from printing.adapters.folder import FolderPrinter
 from printing.ports import Printer
+from shipping.adapters.folder import FolderCarrier
 from shipping.models import TariffRow, WeightModel
 from shipping.ports import Carrier
+from shipping.tariffs import bundled_tariffs, load_tariffs
+from shipping.weights import bundled_weights
+from store.blobs import open_blobs
+from store.database import Store, migrate, open_store
 from store.ports import Blobs
 
 

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from store.database import UnitOfWork
-
 from cards.effects import Effect, EffectState
 from cards.errors import HseCardError, Refused, Unavailable, Unsure
 from flows.house import House
 from flows.stages.line import Problem, Tally, tally
+from store.database import UnitOfWork
 
 Answer = dict[str, Any]
 

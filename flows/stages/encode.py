@@ -6,8 +6,6 @@ faulty chips in a row mean the encoder: it stops, its cards go back untouched, n
 
 from functools import partial
 
-from store.database import UnitOfWork
-
 from cards.batch import Batch, BatchCard, BatchState
 from cards.blanks import BlankAccount, BlankMove
 from cards.effects import EffectKind, EffectState
@@ -15,15 +13,15 @@ from cards.errors import Refused, Unavailable
 from cards.life import Card, CardState, Hold, HoldReason
 from chip.errors import ChipLost
 from chip.models import ChipContent, ChipOutcome, ChipReading, ChipVerdict
-from chip.personalise import personalise
+from chip.personalise import encode_at
 from chip.verify import read_chip
 from flows.house import House
 from flows.stages.line import Chunk, Stage, Tally, tally
 from flows.stages.produce import face_content
 from printing.faces import lay_out
 from printing.models import Face
+from store.database import UnitOfWork
 
-PRESENTATIONS_MAX = 3  # a card pulled away is presented again this often before it counts as faulty
 FAULTY_IN_A_ROW_MAX = 3  # so many faulty chips in a row are the encoder's fault, not the chips'
 
 _LINE_STOPS = {
@@ -97,36 +95,27 @@ def effect_key(card_id: str, batch_id: str) -> str:
 
 
 def _encode_card(house: House, batch: Batch, place: BatchCard, card: Card) -> ChipOutcome:
-    """Present the card until the chip is done or judged. Presenting again is how a lost outcome is looked up."""
+    """Present the card until its chip is done or judged. Presenting again is how a lost outcome is looked up."""
     key = effect_key(card.card_id, batch.batch_id)
     with house.store.begin() as uow:
         uow.effects.plan(key, EffectKind.ENCODE, card.card_id, {"batch": batch.batch_id, "position": place.position})
         uow.effects.start(key)
     assert card.valid_until is not None  # noqa: S101 -- set when the face was rendered
-    content = ChipContent(card_number=card.number, valid_until=card.valid_until)
-    outcome = ChipOutcome(verdict=ChipVerdict.PRESENT_AGAIN, uid=None, exchanges=0)
-    for _ in range(PRESENTATIONS_MAX):
-        outcome = _present(house, batch.batch_id, place.position, card.card_id, content)
-        if outcome.verdict is not ChipVerdict.PRESENT_AGAIN:
-            break
-    else:
-        outcome = outcome.model_copy(update={"verdict": ChipVerdict.FAULTY})
+    attempts = encode_at(
+        house.encoder,
+        tray=batch.batch_id,
+        position=place.position,
+        content=ChipContent(card_number=card.number, valid_until=card.valid_until),
+        keys=house.keys,
+        entropy=house.entropy,
+        profile=house.profile,
+        bind=partial(_bind, house, card.card_id),
+    )
+    outcome = attempts[-1]
     if outcome.verdict in _LINE_STOPS:
         code, message, fix = _LINE_STOPS[outcome.verdict]
         raise Unavailable(code, f"{message} (card {card.card_id}, step {outcome.step}, {outcome.status})", fix=fix)
     return outcome
-
-
-def _present(house: House, tray: str, position: int, card_id: str, content: ChipContent) -> ChipOutcome:
-    with house.encoder.present(tray, position) as transport:
-        return personalise(
-            transport,
-            content=content,
-            keys=house.keys,
-            entropy=house.entropy,
-            profile=house.profile,
-            bind=partial(_bind, house, card_id),
-        )
 
 
 def _bind(house: House, card_id: str, uid: str, generation: int) -> None:
@@ -158,7 +147,7 @@ def _record(house: House, batch: Batch, place: BatchCard, outcome: ChipOutcome) 
 def _quarantine(house: House, batch: Batch, place: BatchCard, outcome: ChipOutcome) -> str:
     hold = Hold(
         reason=HoldReason.CHIP_QUARANTINED,
-        detail=f"{outcome.step}:{outcome.status}",
+        detail=f"{outcome.step}:{outcome.cause}",
         fix="put the card aside; find out whose chip it is, then spoil it with `hsecard cards spoil`",
     )
     with house.store.begin() as uow:
@@ -172,7 +161,7 @@ def _quarantine(house: House, batch: Batch, place: BatchCard, outcome: ChipOutco
 def _spoil(house: House, batch: Batch, place: BatchCard, outcome: ChipOutcome) -> str:
     """A faulty chip: its blank is counted as spoiled, the card waits for another one."""
     key = effect_key(place.card_id, batch.batch_id)
-    cause = f"chip_faulty:{outcome.step}:{outcome.status}"
+    cause = f"chip_faulty:{outcome.step}:{outcome.cause}"
     with house.store.begin() as uow:
         uow.effects.settle(key, EffectState.REFUSED, {"verdict": outcome.verdict.value, "uid": outcome.uid})
         if outcome.uid:

@@ -3,9 +3,6 @@
 An order that is refused leaves nothing behind and does not stop the next; the same order sent again is recognised.
 """
 
-from shipping.addresses import read_address
-from store.sources import OrderSource, open_source
-
 from cards.address import Address
 from cards.days import oslo_day
 from cards.errors import HseCardError, Refused
@@ -15,7 +12,9 @@ from cards.life import Card, CardState, Hold, HoldReason
 from cards.orders import ApprovedOrder, CardLine, parse_order
 from flows.house import House
 from flows.stages.line import Problem, Tally, tally
+from shipping.addresses import read_address
 from shipping.models import AddressReading
+from store.sources import OrderSource, open_source
 
 PHOTO_BYTES_MAX = 10_000_000  # "JPEG or PNG, under 10 MB": the rules of the HSE card
 

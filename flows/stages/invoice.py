@@ -7,10 +7,6 @@ has no invoice line; its postage is ours.
 from billing.documents import credit_note_pdf, invoice_pdf
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice
-from shipping.tariffs import zone_of
-from store.database import UnitOfWork
-from store.orders import StoredOrder
-
 from billing.models import Buyer, Invoice, LineKind, Message
 from cards.days import oslo_day
 from cards.effects import Effect, EffectKind
@@ -21,6 +17,9 @@ from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
 from shipping.models import PostageCharge, Shipment
+from shipping.tariffs import zone_of
+from store.database import UnitOfWork
+from store.orders import StoredOrder
 
 ORDERS_PER_CHUNK = 100
 

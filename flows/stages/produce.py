@@ -5,13 +5,6 @@ Heavy work (decode, detect, draw, rasterise) goes to the engine; what it found i
 
 from dataclasses import dataclass
 
-from printing.faces import design_on, lay_out
-from printing.portrait import make_portrait
-from printing.proof import read_back
-from printing.run import draw_contact_sheet, draw_run, draw_run_sheet
-from store.database import UnitOfWork
-from store.orders import StoredOrder
-
 from cards.batch import Batch, BatchCard, BatchState, batch_digest
 from cards.blanks import BlankAccount, BlankMove
 from cards.days import oslo_day, two_years_after
@@ -23,7 +16,13 @@ from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
+from printing.faces import design_on, lay_out
 from printing.models import Face, FaceContent, FaceFault, PhotoFinding
+from printing.portrait import make_portrait
+from printing.proof import read_back
+from printing.run import draw_contact_sheet, draw_run, draw_run_sheet
+from store.database import UnitOfWork
+from store.orders import StoredOrder
 from store.ports import Blobs
 
 # --- portraits -------------------------------------------------------------------------------------------------

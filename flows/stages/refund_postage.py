@@ -8,12 +8,8 @@ from itertools import groupby
 
 from billing.credit_notes import issue_credit_note
 from billing.ledger import entries_of_credit_note, entries_of_refund
-from billing.refunds import approve, propose, start
-from shipping.earlier import read_earlier_charges
-from shipping.postage_audit import audit
-from store.database import UnitOfWork
-
 from billing.models import Buyer, Refund, RefundCase, RefundItem, RefundState
+from billing.refunds import approve, propose, start
 from cards.days import oslo_day
 from cards.effects import Effect, EffectKind, EffectState
 from cards.errors import Refused
@@ -21,7 +17,10 @@ from flows.house import House
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.invoice import DRAW_DOCUMENTS, MAIL_DOCUMENTS, buyer_of
 from flows.stages.line import Chunk, Problem, Stage, Tally, tally
+from shipping.earlier import read_earlier_charges
 from shipping.models import PostageFinding
+from shipping.postage_audit import audit
+from store.database import UnitOfWork
 
 
 def import_charges(house: House, text: str, *, name: str, dry_run: bool = False) -> Tally:

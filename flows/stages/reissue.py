@@ -6,9 +6,6 @@ posted. At most one replacement a card, however often a fault is reported or thi
 
 import hashlib
 
-from store.chip import FaultReport
-from store.database import UnitOfWork
-
 from cards.effects import Effect, EffectKind
 from cards.errors import Refused
 from cards.identifiers import card_number
@@ -17,6 +14,8 @@ from flows.doorbell import CHIP_FAULTY
 from flows.house import House
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
+from store.chip import FaultReport
+from store.database import UnitOfWork
 
 
 def report_fault(house: House, card: Card, *, symptom: str, by: str) -> str:

@@ -6,11 +6,6 @@ and be made again.
 
 from datetime import date
 
-from shipping.documents import label, letter, manifest_csv, manifest_pdf
-from shipping.planning import plan
-from shipping.tariffs import zone_of
-from store.database import UnitOfWork
-
 from cards.days import oslo_day
 from cards.effects import Effect, EffectKind
 from cards.errors import HseCardError, Refused
@@ -19,7 +14,11 @@ from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
+from shipping.documents import label, letter, manifest_csv, manifest_pdf
 from shipping.models import LetterCard, PlannedShipment, Shipment, ShipmentState, WaitingCard
+from shipping.planning import plan
+from shipping.tariffs import zone_of
+from store.database import UnitOfWork
 
 LETTERS_PER_CHUNK = 50
 

@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from cards.errors import Unsure
 from store.audit import violations
-
 from tests.sim.fate import Fate, watched
 from tests.sim.world import End, end_of, lay_out_inbox, live, open_world
 
