@@ -1,0 +1,153 @@
+"""Chips from the terminal: faults reported from the field, and a chip read as a door reader would."""
+# ruff: noqa: PLC0415 -- the stages bring the heavy rooms along: help must be quick
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cards.errors import HseCardError, Refused
+from console.answer import answer
+from console.options import AsJson, By, DryRun
+from console.postage import read_text
+from console.show import facts, table
+from console.work import at_work, card_named
+
+if TYPE_CHECKING:
+    from chip.models import ChipReading
+    from flows.house import House
+    from flows.stages.line import Tally
+    from store.database import UnitOfWork
+
+app = typer.Typer(no_args_is_help=True, help="Chips: report-fault, read.")
+
+
+@app.command("report-fault")
+def report_fault(
+    *,
+    by: By,
+    card: Annotated[str | None, typer.Argument(metavar="CARD", help="The card number, or the card id.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="A list instead: one card a line, # begins a remark.")
+    ] = None,
+    symptom: Annotated[str, typer.Option("--symptom", help="What was seen.")] = "the chip does not answer",
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Report a chip that fails in the field; the card is reissued free.
+
+    A card is replaced at most once, however often its fault is reported.
+    """
+    names = _listed(card, file)
+    with at_work(by, dry_run=dry_run) as house:
+        done = _report_all(house, names, symptom=symptom, by=by)
+        if os.environ.get("PREFECT_API_URL") and not dry_run:
+            done += _ring(house)  # without a server to hear it, the bell waits for the next `reissue`
+    rows = [(outcome.replace("_", " "), count) for outcome, count in done.counts.items()]
+    shown = [table("Chip faults", ("outcome", "count"), rows, right=("count",))]
+    return answer({"dry_run": dry_run, "counts": done.counts}, shown, as_json=as_json, problems=done.problems)
+
+
+def _listed(card: str | None, file: Path | None) -> list[str]:
+    if (card is None) == (file is None):
+        raise Refused("fault.which_card", "name one card or one file", fix="give CARD, or --file with a list of cards")
+    if file is None:
+        return [str(card)]
+    lines = (row.partition("#")[0].strip() for row in read_text(file).splitlines())
+    return [row for row in lines if row]
+
+
+def _report_all(house: "House", names: Sequence[str], *, symptom: str, by: str) -> "Tally":
+    """Each card on its own: one wrong number does not stop the list."""
+    from flows.stages.line import Problem, Tally, tally
+    from flows.stages.reissue import report_fault as report
+
+    total = Tally()
+    for name in names:
+        try:
+            total += tally([report(house, card_named(house, name), symptom=symptom, by=by)])
+        except HseCardError as fault:
+            total += tally(["refused"], [Problem.of(name, fault)])
+    return total
+
+
+def _ring(house: "House") -> "Tally":
+    from flows.stages.line import run_stage
+    from flows.stages.reissue import RING
+
+    return run_stage(house, RING)
+
+
+@app.command()
+def read(
+    tray: Annotated[str | None, typer.Option("--tray", metavar="BATCH", help="The tray, named as its batch.")] = None,
+    position: Annotated[int | None, typer.Option("--position", min=1, help="The place in the tray.")] = None,
+    uid: Annotated[
+        str | None, typer.Option("--uid", metavar="HEX", help="Instead: the UID of a chip we wrote.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Read a chip as a door reader does and check its signature."""
+    with at_work("reader") as house:
+        place = _place(house, tray, position, uid)
+        reading = _read(house, *place)
+    document: dict[str, Any] = {"tray": place[0], "position": place[1], "reading": reading.model_dump(mode="json")}
+    pairs = {
+        "place": f"{place[0]}, place {place[1]}",
+        "UID": reading.uid,
+        "card number": reading.card_number,
+        "valid until": reading.valid_until,
+        "signature": "holds" if reading.signature_valid else "DOES NOT HOLD",
+        "key generation": reading.key_generation,
+    }
+    return answer(document, [facts("Chip", pairs)], as_json=as_json)
+
+
+def _place(house: "House", tray: str | None, position: int | None, uid: str | None) -> tuple[str, int]:
+    """Where the chip lies. Raises Refused `chip.which_chip`, `chip.unknown_uid`."""
+    if uid is not None and tray is None and position is None:
+        return _place_of_uid(house, uid.lower())
+    if tray is None or position is None or uid is not None:
+        raise Refused("chip.which_chip", "name one chip", fix="give --tray with --position, or --uid alone")
+    return tray, position
+
+
+def _place_of_uid(house: "House", uid: str) -> tuple[str, int]:
+    with house.store.read() as uow:
+        binding = uow.chips.binding(uid) or uow.chips.binding(uid.upper())
+        attempts = uow.prints.attempts(binding.card_id) if binding else []
+        for attempt in attempts:
+            if _uid_written(uow, str(attempt["card_id"]), str(attempt["batch_id"])) == uid:
+                return str(attempt["batch_id"]), int(attempt["position"])
+    raise Refused(
+        "chip.unknown_uid",
+        f"no chip {uid} was written by this house",
+        field="--uid",
+        fix="take the UID from `hsecard cards show`, or read by --tray and --position",
+    )
+
+
+def _uid_written(uow: "UnitOfWork", card_id: str, batch_id: str) -> str | None:
+    """The UID that this attempt at the card met; None when it was never encoded."""
+    try:
+        answered = uow.effects.get(f"encode:{card_id}:{batch_id}").answer or {}
+    except Refused:
+        return None
+    return str(answered.get("uid", "")).lower() or None
+
+
+def _read(house: "House", tray: str, position: int) -> "ChipReading":
+    """Present and read. Raises Unavailable `chip.lost` when the card goes away."""
+    from cards.errors import Unavailable
+    from chip.errors import ChipLost
+    from chip.verify import read_chip
+
+    try:
+        with house.encoder.present(tray, position) as transport:
+            return read_chip(transport, keys=house.keys, entropy=house.entropy, profile=house.profile)
+    except ChipLost:
+        raise Unavailable(
+            "chip.lost", "the card went away while it was read", fix="present it again and keep it still"
+        ) from None
