@@ -1,0 +1,145 @@
+"""What the house's Prefect server needs to know, told to it anew at every start: limits, pool, deployments and rules.
+
+Run as `python -m flows.furnish prefect.yaml` by `flows.serve`, in the environment that it sets. Everything is created
+or brought up to date by name, so that doing it again changes nothing.
+"""
+
+import asyncio
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from prefect.automations import Automation
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import StateType
+from prefect.events import ResourceSpecification
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.settings import get_current_settings
+from prefect.workers.process import ProcessWorker
+
+from cards.errors import HseCardError, Refused, Unavailable
+from flows.conduct import NEEDS_A_PERSON
+from flows.doorbell import CHIP_FAULTY
+from flows.serve import POOL
+
+DEVICES = ("printer", "encoder")
+_PATIENCE = 600  # looks for the server, five a second: a first start migrates its database, 15 s on an idle machine
+_ENDS = ("Completed", NEEDS_A_PERSON, "Failed", "Crashed", "Cancelled")
+
+
+async def furnish(deployments: Path) -> None:
+    """Bring the server up to date. Raises Unavailable (`serve.no_answer`, `serve.deploy_failed`), Refused
+    (`serve.port_taken`)."""
+    async with get_client() as client:
+        await _wait_for(client)
+        await _refuse_strangers(client)
+        for device in DEVICES:
+            await client.upsert_global_concurrency_limit_by_name(device, 1)
+        await _open_pool(client)
+        await asyncio.to_thread(_deploy, deployments)
+        await _keep(await _reissue_on_fault(client))
+        await _keep(_give_up_silent_runs())
+
+
+async def _wait_for(client: PrefectClient) -> None:
+    for _ in range(_PATIENCE):
+        if await client.api_healthcheck() is None:
+            return
+        await asyncio.sleep(0.2)
+    raise Unavailable("serve.no_answer", "the Prefect server does not answer", fix="read server.log beside this log")
+
+
+async def _refuse_strangers(client: PrefectClient) -> None:
+    """Another server may have held the port before ours came up; its deployments are not ours to change."""
+    theirs = (await client.request("GET", "/admin/settings")).json().get("home")
+    ours = str(get_current_settings().home)
+    if theirs != ours:
+        raise Refused(
+            "serve.port_taken",
+            f"another Prefect server answers there (its home is {theirs})",
+            field="HSECARD_PREFECT_PORT",
+            fix="stop the other server or choose another port",
+        )
+
+
+async def _open_pool(client: PrefectClient) -> None:
+    """The process pool; its runs start in the directory from which the house is served, as its relative paths mean."""
+    template = ProcessWorker.get_default_base_job_template()
+    template["variables"]["properties"]["working_dir"]["default"] = str(Path.cwd())
+    try:
+        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+    except ObjectAlreadyExists:
+        await client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
+
+
+def _deploy(deployments: Path) -> None:
+    command = ["-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(deployments)]
+    done = subprocess.run([sys.executable, *command], stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise Unavailable("serve.deploy_failed", "prefect.yaml was not deployed", fix="read the lines above")
+
+
+async def _reissue_on_fault(client: PrefectClient) -> Automation:
+    """A fault report starts `reissue`. It names no card to it: the flow looks in the database what is open."""
+    reissue = await client.read_deployment_by_name("reissue/reissue")
+    return Automation(
+        name="reissue-on-chip-fault",
+        description="A reported chip fault starts the reissue of that card; the schedule catches what an event missed.",
+        trigger=EventTrigger(
+            expect={CHIP_FAULTY},
+            match=ResourceSpecification({"prefect.resource.id": "card.*"}),
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            RunDeployment(
+                source="selected", deployment_id=reissue.id, parameters={"request": {"by": f"event {CHIP_FAULTY}"}}
+            )
+        ],
+    )
+
+
+def _give_up_silent_runs() -> Automation:
+    """A run whose process was killed says nothing any more: it is shown as crashed instead of running for ever."""
+    return Automation(
+        name="give-up-silent-runs",
+        description="A flow run without a heartbeat for two minutes is marked crashed; running the flow again is safe.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{name}" for name in _ENDS)},
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(minutes=2),
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="Its process was killed. Run the flow again.")],
+    )
+
+
+async def _keep(automation: Automation) -> None:
+    """Create an automation, or bring the one of that name up to date."""
+    try:
+        known = await Automation.aread(name=automation.name)
+    except ValueError:
+        await automation.acreate()
+    else:
+        automation.id = known.id
+        await automation.aupdate()
+
+
+def main() -> None:
+    """The program: ends with the exit code of our error family, and says what is wrong in its last line."""
+    try:
+        asyncio.run(furnish(Path(sys.argv[1])))
+    except HseCardError as fault:
+        sys.exit(str(fault))
+
+
+if __name__ == "__main__":
+    main()
