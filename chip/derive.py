@@ -73,8 +73,13 @@ def diversify(master: bytes, div_input: bytes) -> bytes:
     return _last_block(master, padded, subkey=cmac_subkeys(master)[0 if whole else 1], iv=_ZERO)
 
 
-def div_input(*, uid: bytes, aid: bytes, key_number: int, system_id: bytes) -> bytes:
-    """UID (7) ‖ AID (3, as written) ‖ key number (1) ‖ system id (5) = 16 bytes, where any HSM's CMAC is right too."""
-    if (len(uid), len(aid), len(system_id)) != (7, 3, 5):
-        raise ValueError("the UID has 7 bytes, the AID 3, the system id 5")
-    return uid + aid + bytes([key_number]) + system_id
+def div_input(*, uid: bytes, aid: bytes = b"", key_number: int | None = None, system_id: bytes = b"") -> bytes:
+    """UID ‖ AID (as written) ‖ key number ‖ system id, each left out when not given; 1 … 31 bytes (AN10922, 2.2).
+
+    Ours is 7 + 3 + 1 + 5 = 16 bytes: from 16 on, any HSM's plain CMAC is right too. Raises ValueError.
+    """
+    number = b"" if key_number is None else bytes([key_number])
+    joined = uid + aid + number + system_id
+    if not 1 <= len(joined) <= 2 * BLOCK - 1:
+        raise ValueError("a diversification input has 1 to 31 bytes")
+    return joined
