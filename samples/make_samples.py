@@ -68,7 +68,7 @@ def people(dice: random.Random) -> Iterator[tuple[str, str, str]]:
 
 def photo_name(number: int, line: int, count: int) -> str:
     """Mostly JPEG; now and then a PNG or a WebP, as phones and scanners make them. `count` runs over all cards."""
-    suffix = "png" if count % 50 == 9 else "webp" if count % 25 == 3 else "jpg"
+    suffix = "png" if count % 100 == 9 else "webp" if count % 25 == 3 else "jpg"
     return f"photos/{number:06d}-{line:02d}.{suffix}"
 
 
