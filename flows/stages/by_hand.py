@@ -41,7 +41,7 @@ def correct(
         _refuse_uncorrectable(card)
         uow.cards.note(card_id, actor=house.actor, what="corrected", details={"fields": sorted(changes)}, **changes)
         if photo is not None:
-            uow.cards.release(card_id, actor=house.actor, resumes_in=CardState.ORDERED)
+            uow.cards.advance(card_id, CardState.HELD, CardState.ORDERED, actor=house.actor, what="released")
         else:
             uow.cards.release(card_id, actor=house.actor)
         return uow.cards.get(card_id)
@@ -95,8 +95,6 @@ def cancel(house: House, card_id: str, *, why: str) -> Card:
             actor=house.actor,
             what="cancelled",
             details={"why": why},
-            hold=None,
-            resumes_in=None,
         )
         return uow.cards.get(card_id)
 

@@ -180,8 +180,6 @@ def spoil_card(house: House, uow: UnitOfWork, batch: Batch, card: Card, *, cause
         details={"batch": batch.batch_id, "cause": cause},
         batch_id=None,
         chip_uid=None,
-        hold=None,
-        resumes_in=None,
     )
     if done:
         uow.prints.spoil(card.card_id, cause)

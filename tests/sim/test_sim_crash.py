@@ -129,7 +129,7 @@ def test_a_day_that_runs_twice_at_once_ends_the_same(
 ) -> None:
     """A second process lives the whole of the days in the middle of the first one's; neither does anything twice."""
     inbox, end, boundaries = undisturbed
-    middle = [k for k in range(boundaries // 10, boundaries, boundaries // 10)]
+    middle = list(range(boundaries // 10, boundaries, boundaries // 10))
     for round_, at in enumerate(middle[offset::3]):
         home = tmp_path / str(round_)
         ran: list[str] = []

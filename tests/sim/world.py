@@ -144,11 +144,10 @@ class End:
 
     facts: dict[str, Any]
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, End) and self.facts == other.facts
-
     def differences(self, other: "End") -> dict[str, tuple[Any, Any]]:
-        return {key: (value, other.facts.get(key)) for key, value in self.facts.items() if value != other.facts.get(key)}
+        """What is not the same in `other`, by fact: (here, there)."""
+        both = {key: (value, other.facts.get(key)) for key, value in self.facts.items()}
+        return {key: (here, there) for key, (here, there) in both.items() if here != there}
 
 
 def end_of(house: House) -> End:
