@@ -191,18 +191,20 @@ def write_all_orders(folder: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Write the sample world beside this file."""
+    """Write the sample world, beside this file unless told otherwise."""
     parser = argparse.ArgumentParser(description="Make the sample orders, photographs and earlier charges again.")
     parser.add_argument("--pictures", type=Path, help="folder with the base pictures named in README.md")
-    pictures = parser.parse_args().pictures
-    orders = write_all_orders(HERE / "orders")
-    write_earlier(HERE)
+    parser.add_argument("--into", type=Path, default=HERE, help="folder to write into (default: beside this file)")
+    asked = parser.parse_args()
+    pictures, into = asked.pictures, asked.into
+    orders = write_all_orders(into / "orders")
+    write_earlier(into)
     if pictures:
         from portraits import write_photos  # noqa: PLC0415 - needs OpenCV and Pillow, the rest does not
 
         names = [card["photo"] for order in orders for card in order["cards"]]
         no_face = orders[NO_FACE - 1]["cards"][0]["photo"]
-        write_photos(names, no_face=no_face, pictures=pictures, folder=HERE / "orders")
+        write_photos(names, no_face=no_face, pictures=pictures, folder=into / "orders")
 
 
 if __name__ == "__main__":
