@@ -1,1 +1,1 @@
-"""The outside world of this room, and its twins."""
+"""The card printer's adapters: a folder of print-ready files."""

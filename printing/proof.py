@@ -1,0 +1,178 @@
+"""Reading a drawn run back, card by card, before any blank is used: page against order, with other eyes.
+
+Each page is rasterised at printer resolution by another library than the one that drew it. The QR code is read by two
+independent readers, the bar code by one and by its printed number, every text box by its letters, and the portrait
+both by its bytes in the file and by the pixels that show. What differs holds the card.
+"""
+
+import ctypes
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pypdfium2
+import zxingcpp
+
+from printing.codes import DOT_MM, DOT_PT
+from printing.faces import design_on, values
+from printing.layout import Box, CodeBox, Placeholder, PortraitBox, Side, ValueText, faces_of
+from printing.models import CARD_HEIGHT_MM, FaceContent, FaceMismatch
+from printing.page import BLEED_DOTS, PAGE_DOTS, SIDES
+from printing.pictures import Pixels, opened_pdf, page_pixels
+from printing.typeset import POINT_MM
+
+_DPI = 300
+_PERSONAL: frozenset[Placeholder] = frozenset({"family_name", "given_name", "birth_date", "employer"})
+_SAME_PICTURE = 6.0  # grey levels of mean difference on small pictures; drawing alone costs below 2
+_SMALL = (44, 56)
+_EDGE_PT = BLEED_DOTS * DOT_PT
+_Finding = tuple[str, str, str]  # what, expected, found
+
+
+def read_back(run_pdf: bytes, expected: Sequence[FaceContent], portraits: Sequence[bytes]) -> list[FaceMismatch]:
+    """Every difference between a run and what was ordered, in page order; empty means that all is right.
+
+    `expected[i]` and `portraits[i]` belong to pages 2i and 2i + 1. Positions count from 1. Names and pictures are told
+    by digest only, so that a finding may be logged. About 30 ms a page.
+    """
+    if len(expected) != len(portraits):
+        raise ValueError(f"{len(expected)} contents and {len(portraits)} portraits cannot be compared")
+    try:
+        with opened_pdf(run_pdf) as document:
+            if len(document) != 2 * len(expected):
+                found = f"{len(document)} pages"
+                return [_mismatch(1, expected[0].card_id if expected else "", "page", f"{2 * len(expected)}", found)]
+            return [
+                _mismatch(position + 1, content.card_id, *finding)
+                for position, (content, portrait) in enumerate(zip(expected, portraits, strict=True))
+                for finding in _card_findings(document, position, content, portrait)
+            ]
+    except pypdfium2.PdfiumError:
+        return [_mismatch(1, expected[0].card_id if expected else "", "page", "a readable file", "no readable file")]
+
+
+def _mismatch(position: int, card_id: str, what: str, expected: str, found: str) -> FaceMismatch:
+    return FaceMismatch(position=position, card_id=card_id, what=what, expected=expected, found=found)
+
+
+def _card_findings(
+    document: pypdfium2.PdfDocument, position: int, content: FaceContent, portrait: bytes
+) -> Iterator[_Finding]:
+    name = design_on(content.issued_on, content.kind)
+    for offset, side in enumerate(SIDES):
+        page = document[2 * position + offset]
+        pixels = page_pixels(page, _DPI)
+        if pixels.shape[1::-1] != PAGE_DOTS:
+            yield "page", f"{PAGE_DOTS[0]} x {PAGE_DOTS[1]}", f"{pixels.shape[1]} x {pixels.shape[0]}"
+            continue
+        yield from _text_findings(page, content, name, side)
+        for element in faces_of(name).side(side):
+            if isinstance(element, CodeBox):
+                yield from _code_findings(_cut(pixels, element.box), element, content)
+            elif isinstance(element, PortraitBox):
+                yield from _portrait_findings(page, _cut(pixels, element.box), portrait, content.portrait_sha256)
+        page.close()
+
+
+def _text_findings(page: pypdfium2.PdfPage, content: FaceContent, name: str, side: Side) -> Iterator[_Finding]:
+    """Each value box holds exactly its own text: a name that merely begins alike is another name."""
+    texts, letters = values(content), _letters(page)
+    for place in faces_of(name).side(side):
+        if isinstance(place, ValueText):
+            wanted, seen = _bare(texts[place.placeholder]), _bare(_text_in(letters, place.box))
+            if wanted != seen:
+                veiled = place.placeholder in _PERSONAL
+                yield "text", _told(place.placeholder, wanted, veiled), _told(place.placeholder, seen, veiled)
+
+
+def _letters(page: pypdfium2.PdfPage) -> list[tuple[str, float, float]]:
+    """Every letter of a page in reading order, with the start of its baseline in mm from the card's top left corner."""
+    reader = page.get_textpage()
+    x, y = ctypes.c_double(), ctypes.c_double()
+    letters = []
+    for index in range(reader.count_chars()):
+        pypdfium2.raw.FPDFText_GetCharOrigin(reader, index, x, y)
+        sign = chr(pypdfium2.raw.FPDFText_GetUnicode(reader, index))
+        letters.append((sign, (x.value - _EDGE_PT) * POINT_MM, CARD_HEIGHT_MM - (y.value - _EDGE_PT) * POINT_MM))
+    reader.close()
+    return letters
+
+
+def _text_in(letters: list[tuple[str, float, float]], box: Box) -> str:
+    """The letters whose baseline starts in a box; its top fifth is where the label above may reach into."""
+    head, foot = box.y + box.h / 5, box.y + box.h + 0.3
+    left, right = box.x - 0.2, box.x + box.w
+    return "".join(sign for sign, x, y in letters if left <= x <= right and head <= y <= foot)
+
+
+def _bare(text: str) -> str:
+    """Without white space and without the mark that the reader puts for a hyphen at a line's end."""
+    return re.sub(r"\s", "", text.replace("￾", "-").replace("\x02", "-"))
+
+
+def _told(placeholder: Placeholder, text: str, veiled: bool) -> str:
+    return f"{placeholder}: {_digest(text.encode()) if veiled else text}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _cut(pixels: Pixels, box: Box) -> Pixels:
+    """The part of a 300 dpi page that a box covers."""
+    left, right = BLEED_DOTS + box.x / DOT_MM, BLEED_DOTS + (box.x + box.w) / DOT_MM
+    foot = PAGE_DOTS[1] - BLEED_DOTS - CARD_HEIGHT_MM / DOT_MM
+    top, bottom = foot + box.y / DOT_MM, foot + (box.y + box.h) / DOT_MM
+    return pixels[round(top) : round(bottom), round(left) : round(right)]
+
+
+def _code_findings(pixels: Pixels, element: CodeBox, content: FaceContent) -> Iterator[_Finding]:
+    grey = np.ascontiguousarray(pixels[:, :, 1])
+    if element.type == "code128":
+        seen = _zxing(grey, zxingcpp.BarcodeFormat.Code128)
+        if seen != content.number:
+            yield "barcode", content.number, seen or "nothing"
+        return
+    for seen in (_zxing(grey, zxingcpp.BarcodeFormat.QRCode), _opencv(grey)):
+        if seen != content.status_url:
+            yield "qr", content.status_url, seen or "nothing"
+            return
+
+
+def _zxing(grey: Pixels, kind: zxingcpp.BarcodeFormat) -> str:
+    found = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormats(kind))
+    return found[0].text if len(found) == 1 else f"{len(found)} codes"
+
+
+def _opencv(grey: Pixels) -> str:
+    text, _, _ = cv2.QRCodeDetector().detectAndDecode(grey)
+    return text
+
+
+def _portrait_findings(
+    page: pypdfium2.PdfPage, shown: Pixels, portrait: bytes, ordered_sha256: str
+) -> Iterator[_Finding]:
+    """The embedded picture is the ordered one to the byte, and what shows in its place looks like it."""
+    embedded = [hashlib.sha256(data).hexdigest() for data in _jpegs(page)]
+    if embedded != [ordered_sha256]:
+        yield "portrait", ordered_sha256, ", ".join(embedded) or "no picture"
+        return
+    wanted = cv2.imdecode(np.frombuffer(portrait, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if wanted is None or hashlib.sha256(portrait).hexdigest() != ordered_sha256:
+        yield "portrait", ordered_sha256, "another picture in the order's store"
+        return
+    distance = float(np.abs(_small(wanted.astype(np.uint8)) - _small(shown)).mean())
+    if distance > _SAME_PICTURE:
+        yield "portrait", ordered_sha256, f"pixels that differ by {distance:.0f} levels"
+
+
+def _jpegs(page: pypdfium2.PdfPage) -> Iterator[bytes]:
+    for found in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
+        yield bytes(found.get_data(decode_simple=False))
+
+
+def _small(pixels: Pixels) -> npt.NDArray[np.float32]:
+    return cv2.resize(np.ascontiguousarray(pixels), _SMALL, interpolation=cv2.INTER_AREA).astype(np.float32)
