@@ -41,7 +41,8 @@ def card_of(row: RowMapping) -> Card:
     return Card.model_validate(content)
 
 
-def _event_of(row: RowMapping) -> CardEvent:
+def event_of(row: RowMapping) -> CardEvent:
+    """A row of `card_events` as the house knows it."""
     content = dict(row)
     content["before"], content["after"] = content.pop("state_before"), content.pop("state_after")
     return CardEvent.model_validate(content)
@@ -189,7 +190,7 @@ class Cards:
 
     def _last_event(self, card_id: str) -> CardEvent | None:
         row = self._tx.connection.execute(_LAST_EVENT, {"id": card_id}).mappings().one_or_none()
-        return None if row is None else _event_of(row)
+        return None if row is None else event_of(row)
 
     def _locked(self, card_id: str) -> Card:
         return self._one(_ONE.with_for_update(), card_id)
@@ -243,7 +244,7 @@ class Cards:
     def events(self, card_id: str) -> list[CardEvent]:
         """The journal of a card, oldest first."""
         query = select(card_events).where(card_events.c.card_id == card_id).order_by(card_events.c.position)
-        return [_event_of(row) for row in self._tx.connection.execute(query).mappings()]
+        return [event_of(row) for row in self._tx.connection.execute(query).mappings()]
 
     def counts(self) -> dict[CardState, int]:
         """How many cards stand in each state; states without a card are left out."""

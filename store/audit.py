@@ -1,0 +1,30 @@
+"""Every invariant over database and blobs, each with the rows that break it: an empty list is the proof of the day."""
+
+from pydantic import BaseModel, ConfigDict
+
+from store import rules_of_cards, rules_of_money, rules_of_papers, rules_of_stock
+from store.database import Store
+from store.ports import Blobs
+
+RULES = (*rules_of_cards.RULES, *rules_of_stock.RULES, *rules_of_money.RULES, *rules_of_papers.RULES)
+
+
+class Violation(BaseModel):
+    """A broken rule: its name, what it says, and every row that breaks it, with what is wrong there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str
+    message: str
+    rows: list[str]
+
+
+def violations(store: Store, blobs: Blobs) -> list[Violation]:
+    """All rules over one snapshot; those that are broken, in the order of the rules. Reads every document's bytes."""
+    found = []
+    with store.read() as uow:
+        for rule in RULES:
+            rows = list(rule.broken(uow, blobs))
+            if rows:
+                found.append(Violation(rule=rule.name, message=rule.says, rows=rows))
+    return found
