@@ -58,6 +58,7 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         # every client parses the whole CA bundle although the API is plain http on loopback: one certificate is quick
         "PREFECT_API_SSL_CERT_FILE": str(_one_certificate(home)),
         "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # see the automation that gives up silent runs
         # devices held by a run that was killed come free again, also after a restart of the server
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # a server that slept over night has an hour's runs to catch up with, not a hundred
