@@ -45,7 +45,10 @@ class KeyNumbers(_Frozen):
 
 
 class FileProfile(_Frozen):
-    """The standard data file, always enciphered. `size_bytes` ≤ 144; rights name key numbers."""
+    """The data file, always enciphered. `size_bytes` ≤ 144; rights name key numbers.
+
+    A standard file by default; as `backup` file it costs twice the room and one exchange (the commit) more.
+    """
 
     number: Annotated[int, Field(ge=0, le=31)]
     size_bytes: Annotated[int, Field(ge=CONTENT_SIZE, le=144)]
@@ -53,6 +56,7 @@ class FileProfile(_Frozen):
     write_key: KeyNumber
     read_write_key: KeyNumber
     change_key: KeyNumber
+    backup: bool = False
 
     @property
     def rights(self) -> bytes:

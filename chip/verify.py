@@ -2,7 +2,8 @@
 
 from cards.errors import Refused
 from cards.ports import Entropy
-from chip.channel import Channel, Mode
+from chip.channel import Channel
+from chip.job import read_file
 from chip.models import ChipReading, ChipVerdict
 from chip.ports import Keys, Transport
 from chip.profile import Profile, parse_content, signature_holds
@@ -42,7 +43,7 @@ def _reading(channel: Channel, *, keys: Keys, profile: Profile) -> ChipReading:
         raise _not_ours("its read key is not set")
     key = keys.derive("read", version[0], profile.app_input(chip.uid, number))
     channel.authenticate("read_as_door", key_number=number, key=key)
-    statement = parse_content(_file(channel, profile))
+    statement = parse_content(read_file(channel, profile, step="read_file"))
     return ChipReading(
         uid=chip.uid.hex().upper(),
         card_number=statement.card_number,
@@ -51,13 +52,6 @@ def _reading(channel: Channel, *, keys: Keys, profile: Profile) -> ChipReading:
         signature_valid=signature_holds(statement, uid=chip.uid, keys=keys, profile=profile),
         key_generation=version[0],
     )
-
-
-def _file(channel: Channel, profile: Profile) -> bytes:
-    size = profile.file.size_bytes
-    header = bytes([profile.file.number]) + bytes(3) + size.to_bytes(3, "little")
-    ins = 0xBD if channel.ev1 else 0xAD
-    return channel.command("read_file", ins, header=header, mode=Mode.FULL_ANSWER, size=size)
 
 
 def _not_ours(why: str) -> Refused:

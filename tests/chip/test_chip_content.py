@@ -371,9 +371,9 @@ def test_a_planted_secret_is_found() -> None:
 
 def test_models_with_secrets_keep_them_from_their_repr() -> None:
     from chip.adapters.virtual_memory import AES, Memory, StoredKey
-    from chip.personalise import _CardKeys
+    from chip.personalise import _Card
 
     key = KEYS.derive("read", 1, UID + bytes(9))
-    card_keys = _CardKeys(picc=key, app=(key, key, key))
+    card_keys = _Card(picc=key, app=(key, key, key), data=key)
     memory = Memory(UID, 3, 4096, StoredKey(AES, key, 1))
     assert not _shown([key], repr((card_keys, memory)))

@@ -17,7 +17,7 @@ from chip.faults import Fault, FaultKind
 from chip.models import ChipContent, ChipOutcome, ChipVerdict
 from chip.personalise import encode_at, personalise
 from chip.ports import Encoder, Transport
-from chip.profile import default_profile
+from chip.profile import Profile, default_profile
 from chip.verify import read_chip
 
 KEYS = SoftwareKeys(b"the seed of the tests", environment="test")
@@ -33,18 +33,27 @@ def _encoder(fault: Fault | None = None, *, generation: int = 3) -> VirtualEncod
     return VirtualEncoder("encoder-1", seed=b"blanks", faults=faults, generation=generation)
 
 
+BACKUP = PROFILE.model_copy(update={"file": PROFILE.file.model_copy(update={"backup": True})})
+
+
 def _attempt(
-    encoder: Encoder, content: ChipContent = CONTENT, bind: Callable[[str, int], None] = lambda uid, generation: None
+    encoder: Encoder,
+    content: ChipContent = CONTENT,
+    bind: Callable[[str, int], None] = lambda uid, generation: None,
+    profile: Profile = PROFILE,
 ) -> ChipOutcome:
     with encoder.present(*PLACE) as transport:
-        return _personalise(transport, content, bind)
+        return _personalise(transport, content, bind, profile)
 
 
 def _personalise(
-    transport: Transport, content: ChipContent, bind: Callable[[str, int], None] = lambda uid, generation: None
+    transport: Transport,
+    content: ChipContent,
+    bind: Callable[[str, int], None] = lambda uid, generation: None,
+    profile: Profile = PROFILE,
 ) -> ChipOutcome:
     return personalise(
-        transport, content=content, keys=KEYS, entropy=SeededEntropy(b"host"), profile=PROFILE, bind=bind
+        transport, content=content, keys=KEYS, entropy=SeededEntropy(b"host"), profile=profile, bind=bind
     )
 
 
@@ -86,19 +95,22 @@ RANDOM_CUTS = 3000
 CUTS = [FaultKind.CUT_BEFORE, FaultKind.CUT_AFTER, FaultKind.TORN]
 
 
+@pytest.mark.parametrize("profile", [PROFILE, BACKUP], ids=["standard", "backup"])
 @pytest.mark.parametrize("generation", [1, 2, 3])
 @pytest.mark.parametrize("kind", [*CUTS, FaultKind.LOST_ANSWER, FaultKind.EMPTY_ANSWER, FaultKind.NOT_WRITTEN])
-def test_every_single_cut_ends_in_the_same_bytes(kind: FaultKind, generation: int) -> None:
+def test_every_single_cut_ends_in_the_same_bytes(kind: FaultKind, generation: int, profile: Profile) -> None:
     whole = _encoder(generation=generation)
-    _attempt(whole)
+    longest = _attempt(whole, profile=profile).exchanges
     expected = _kept(whole)
-    for exchange in range(1, EXCHANGES[generation] + 1):
+    assert longest == EXCHANGES[generation] + (profile is BACKUP)
+    for exchange in range(1, longest + 1):
         encoder = _encoder(Fault(kind, exchange=exchange), generation=generation)
-        first = _attempt(encoder)
+        first = _attempt(encoder, profile=profile)
         assert first.verdict is ChipVerdict.PRESENT_AGAIN, (exchange, first)
         assert first.exchanges == exchange
-        second = _attempt(encoder)
+        second = _attempt(encoder, profile=profile)
         assert second.verdict is ChipVerdict.DONE, (exchange, second)
+        assert second.exchanges <= (33 if generation == 1 else 26 + (profile is BACKUP))
         assert _kept(encoder) == expected, exchange
         with encoder.present(*PLACE) as presented:
             assert not any(any(counts) for counts in presented.card.memory.failures.values()), "a key was guessed"
@@ -140,6 +152,13 @@ def test_bit_flip_is_never_done_at_once_nor_hidden(exchange: int) -> None:
         assert first.verdict in (ChipVerdict.PRESENT_AGAIN, ChipVerdict.QUARANTINE)
         second = _attempt(encoder)
         assert second.verdict is ChipVerdict.DONE, (first, second)
+
+
+def test_misread_uid_is_found_before_the_application_gets_keys() -> None:
+    encoder = _encoder(Fault(FaultKind.WRONG_UID))
+    assert _attempt(encoder).cause == "uid_differs"
+    assert {key.value for key in _kept(encoder).apps[PROFILE.aid_wire.hex()].keys} == {bytes(16)}
+    assert _attempt(encoder).verdict is ChipVerdict.QUARANTINE
 
 
 BAD_BLANKS = [
