@@ -45,7 +45,11 @@ def find(house: House) -> tuple[Tally, list[PostageFinding]]:
 def propose_cases(house: House, *, by: str) -> tuple[Tally, list[RefundCase]]:
     """One case a payer from all findings that give something back and are in no case yet."""
     with house.store.begin() as uow:
-        findings = [finding for finding in uow.postage.findings(without_case=True) if finding.refund_net_ore > 0]
+        findings = [
+            finding
+            for finding in uow.postage.findings(without_case=True)
+            if finding.refund_net_ore + finding.refund_vat_ore > 0
+        ]
         cases = [
             _propose(house, uow, list(of_payer), by=by)
             for _, of_payer in groupby(sorted(findings, key=_by_payer), key=lambda f: f.charge.payer_org_number)
