@@ -1,4 +1,4 @@
-"""What must hold of papers and acts: every byte that a row names is there, every act that a state claims is answered."""
+"""What must hold of papers and acts: every byte a row names is there, every act a state claims is answered."""
 
 from collections import defaultdict
 from collections.abc import Iterator
