@@ -78,10 +78,6 @@ class CardSession:
             0x77: self._start_non_first,
         }
 
-    def power_cycle(self) -> None:
-        """Field off and on: session, selection and what was written to backup files without commit are gone."""
-        self._now = Volatile()
-
     def drop_session(self) -> None:
         """The session is over, as after any error; the selection stays."""
         self._now = Volatile(aid=self._now.aid)
