@@ -40,7 +40,7 @@ def test_every_name_is_a_setting_that_prefect_knows(settings: Settings) -> None:
 
     known = set(_get_settings_fields(type(get_current_settings())))
     named = {name for name in serve.prefect_environment(settings) if name.startswith("PREFECT_")}
-    assert named - known <= {"PREFECT_SERVER_UI_V2_ENABLED"}
+    assert named <= known
 
 
 def test_one_certificate_is_enough_for_a_tls_context(settings: Settings) -> None:
