@@ -1,0 +1,115 @@
+"""What a newcomer reads first: help that fits 80 columns, and the same long flags everywhere."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import typer.main
+from rich.cells import cell_len
+
+from console.cli import app
+from tests.console.terminal import Terminal
+
+Words = tuple[str, ...]
+
+# What only looks: everything else changes something and must be able to say what it would do.
+LOOKS_ONLY = {
+    ("orders", "show"),
+    ("cards", "find"),
+    ("cards", "show"),
+    ("photos", "check"),
+    ("batches", "list"),
+    ("batches", "show"),
+    ("blanks", "list"),
+    ("chips", "read"),
+    ("refunds", "list"),
+    ("refunds", "show"),
+    ("documents", "list"),
+    ("documents", "export"),
+    ("status",),
+    ("audit",),
+}
+RUNS_A_WORLD_OF_ITS_OWN = {("serve",), ("demo",)}
+# Where a person's name stands in the journal or on a case.
+A_PERSON_ACTS = {
+    ("orders", "import"),
+    ("orders", "readdress"),
+    ("cards", "correct"),
+    ("cards", "release"),
+    ("cards", "cancel"),
+    ("cards", "spoil"),
+    ("batches", "close"),
+    ("blanks", "receive"),
+    ("chips", "report-fault"),
+    ("refunds", "find"),
+    ("refunds", "propose"),
+    ("refunds", "approve"),
+    ("refunds", "execute"),
+    ("postage", "import"),
+    ("day",),
+}
+
+
+def _commands() -> Iterator[tuple[Words, set[str]]]:
+    """Every command with its long flags."""
+    root = typer.main.get_command(app)
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        for words, leaf in [((name, sub), leaf) for sub, leaf in inner.items()] if inner else [((name,), command)]:
+            yield words, {flag for parameter in leaf.params for flag in parameter.opts}
+
+
+COMMANDS = dict(_commands())
+
+
+def test_the_commands_of_the_issue_are_there() -> None:
+    groups = {words[0] for words in COMMANDS}
+    named = "orders day produce encode ship invoice refunds chips cards batches status audit doctor serve demo"
+    assert set(named.split()) <= groups
+    assert {("refunds", verb) for verb in ("find", "propose", "approve", "execute", "list")} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", [(), *{(w[0],) for w in COMMANDS}, *COMMANDS], ids=" ".join)
+def test_help_fits_80_columns(terminal: Terminal, words: Words) -> None:
+    said = terminal(*words, "--help")
+    assert said.code == 0
+    assert "Usage" in said.out
+    assert [row for row in said.out.splitlines() if cell_len(row) > 80] == []
+    assert "…" not in said.out.replace("HSECARD_…", "").replace("s3://…", "").replace("PATH…", ""), "something was cut"
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_speaks_to_machines(words: Words) -> None:
+    assert "--json" in COMMANDS[words]
+
+
+@pytest.mark.parametrize("words", set(COMMANDS) - LOOKS_ONLY - RUNS_A_WORLD_OF_ITS_OWN, ids=" ".join)
+def test_what_changes_something_can_be_tried(words: Words) -> None:
+    assert "--dry-run" in COMMANDS[words]
+
+
+@pytest.mark.parametrize("words", sorted(A_PERSON_ACTS), ids=" ".join)
+def test_who_acts_is_named(words: Words) -> None:
+    assert "--by" in COMMANDS[words]
+
+
+def test_flags_are_long() -> None:
+    short = {
+        flag for flags in COMMANDS.values() for flag in flags if flag.startswith("-") and not flag.startswith("--")
+    }
+    assert short == set()
+
+
+def test_help_loads_no_room() -> None:
+    heavy = {"cv2", "PIL", "reportlab", "sqlalchemy", "prefect", "boto3", "stripe", "flows.house"}
+    program = f"import sys, console.cli; print(sorted({heavy!r} & set(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert out.strip() == "[]"
+
+
+def test_help_is_quick() -> None:
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "console.cli", "--help"], check=True, capture_output=True)
+    assert time.perf_counter() - begun < 5  # 0.5 s on an idle machine
