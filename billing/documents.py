@@ -19,9 +19,9 @@ _Fact = tuple[str, str, str]  # Norwegian label, English label, what it says
 _FACTS_LEFT = 322.0
 
 _INVOICE_COLUMNS = (
-    Column("Nr.", "No.", LEFT, 24),
-    Column("Beskrivelse", "Description", LEFT + 26, 196),
-    Column("Referanse", "Reference", LEFT + 228, 100),
+    Column("Nr.", "No.", LEFT, 22),
+    Column("Beskrivelse", "Description", LEFT + 24, 218),
+    Column("Referanse", "Reference", LEFT + 248, 84),
     Column("Antall", "Quantity", LEFT + 328, 34, right_aligned=True),
     Column("Pris", "Unit price", LEFT + 366, 46, right_aligned=True),
     Column("MVA", "VAT", LEFT + 414, 26, right_aligned=True),
@@ -37,8 +37,8 @@ _CREDIT_COLUMNS = (
 )
 _STATEMENT_COLUMNS = (
     Column("Nr.", "No.", LEFT, 24),
-    Column("Hva / faktura", "What / invoice", LEFT + 26, 180),
-    Column("Betaling", "Payment", LEFT + 212, 102),
+    Column("Hva", "What", LEFT + 26, 206),
+    Column("Faktura", "Invoice", LEFT + 238, 76),
     Column("Netto", "Net", LEFT + 318, 54, right_aligned=True),
     Column("MVA", "VAT", LEFT + 374, 54, right_aligned=True),
     Column("Tilbake NOK", "Refund NOK", RIGHT - 62, 62, right_aligned=True),
@@ -107,7 +107,7 @@ def refund_statement_pdf(case: RefundCase, evidence: Mapping[str, Mapping[str, s
 
 
 def _paper(title: str, seller: Seller) -> Paper:
-    place = f"{seller.address.street}, {seller.address.postcode} {seller.address.city}, {seller.address.country}"
+    place = f"{seller.address.street}, {seller.address.postcode} {seller.address.city}"
     footer = (f"{seller.name} · {place}", f"Org.nr. {_vat_number(seller)} · {seller.register_note}")
     return Paper(title=title, author=seller.name, footer=footer)
 
@@ -178,7 +178,7 @@ def _address_lines(address: Address, *, without: str) -> list[str]:
         f"c/o {address.care_of}" if address.care_of else None,
         address.street,
         f"{address.postcode} {address.city}",
-        address.country,
+        address.country if address.country != "NO" else None,
     ]
     return [line for line in lines if line]
 
@@ -221,8 +221,8 @@ def _statement_rows(case: RefundCase, evidence: Mapping[str, Mapping[str, str]])
     for number, item in enumerate(case.items, start=1):
         cells = (
             str(number),
-            f"{item.text} · {item.invoice_number}",
-            item.payment or "trekkes fra / set off",
+            item.text,
+            item.invoice_number,
             nok(item.net_ore),
             nok(item.vat_ore),
             nok(item.net_ore + item.vat_ore),
@@ -240,7 +240,8 @@ def _evidence_lines(item: RefundItem, evidence: Mapping[str, Mapping[str, str]])
             fix="run the postage audit again, or reject the case: nothing is given back without evidence",
         )
     told = " · ".join(f"{what.replace('_', ' ')}: {value}" for what, value in facts.items())
-    return (f"Funn / Finding {item.finding_id}", told)
+    way = f"Betaling / Payment {item.payment}" if item.payment else "Trekkes fra det som er ubetalt / Set off"
+    return (f"Funn / Finding {item.finding_id} · {way}", told)
 
 
 def _case_facts(case: RefundCase) -> list[_Fact]:

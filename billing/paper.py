@@ -1,7 +1,7 @@
 """A4 paper as our documents use it: text, rules, wrapped tables over pages, a footer that knows the page count.
 
 Positions are points from the top left corner. Everything is planned before it is drawn, so the page count is known and
-equal input gives equal bytes. A sign that the house typeface lacks shows as □: the organisation number names a party,
+equal input gives equal bytes. A sign that the house typeface lacks shows as ?: the organisation number names a party,
 and a document that the law wants must not fail on an emoji.
 """
 
@@ -25,7 +25,7 @@ LEADING = 1.32  # line height in sizes
 INK, SOFT, ACCENT = (0.09, 0.11, 0.14), (0.38, 0.42, 0.47), (0.03, 0.29, 0.40)
 _RULE, _TINT = (0.79, 0.81, 0.84), (0.945, 0.957, 0.965)
 _REGULAR, _BOLD = "HseCardSans", "HseCardSans-Bold"
-_MISSING = "□"
+_MISSING = "?"
 
 Colour = tuple[float, float, float]
 _Act = Callable[[Canvas], None]
@@ -123,13 +123,18 @@ class Paper:
         """A table from the cursor down, its heading again on each page; no row is cut in two."""
         self.need(60)
         self._heading(columns)
+        first = True
         for row in rows:
             cells = [wrapped(cell, col.width, 8.5, False) for col, cell in zip(columns, row.cells, strict=True)]
             below = [part for text in row.below for part in wrapped(text, RIGHT - columns[1].left, 7, False)]
             height = max(map(len, cells)) * 8.5 * LEADING + len(below) * 7 * LEADING + 4
             if self.need(height + 2):
                 self._heading(columns)
+            elif not first:
+                self.rule(weight=0.3)
+                self.y += 2
             self._row(columns, cells, below)
+            first = False
         self.rule(weight=0.9, colour=SOFT)
         self.y += 8
 
@@ -151,8 +156,6 @@ class Paper:
         for part in below:
             self.text(columns[1].left, part, size=7, colour=SOFT)
             self.y += 7 * LEADING
-        self.y += 2
-        self.rule(weight=0.3)
         self.y += 2
 
     def finished(self) -> bytes:
@@ -184,7 +187,7 @@ class Paper:
 
 
 def writable(text: str) -> str:
-    """The text on one line, each sign that the typeface lacks shown as □."""
+    """The text on one line, each sign that the typeface lacks shown as ?."""
     known = _signs()
     if all(ord(sign) in known for sign in text):
         return text

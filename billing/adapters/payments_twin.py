@@ -66,6 +66,11 @@ class PaymentsTwin:
         with self._locked():
             return _left(self._known(payment))
 
+    def received_ore(self, payment: str) -> int:
+        """What was paid, whatever was given back since."""
+        with self._locked():
+            return int(self._known(payment)["amount_ore"])
+
     def refunds(self) -> list[Refund]:
         """Every refund ever made, by key: what reconciliation and tests compare with."""
         with self._locked():

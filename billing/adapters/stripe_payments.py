@@ -1,0 +1,184 @@
+"""Payments at Stripe, by its own client, with the API version pinned.
+
+Stripe keeps an idempotency key for a day only, replays a stored 500 for ever, and takes a second partial refund while
+the sum fits. So before every POST the refunds of the payment are read for our key in their metadata; an answer that is
+lost is Unsure and never sent again on hope. Metadata carries case and key, nothing about persons.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import stripe
+
+from billing.models import Refund
+from cards.errors import Refused, Unavailable, Unsure
+
+API_VERSION = "2026-10-28.endive"
+CONNECT_SECONDS, ANSWER_SECONDS = 5, 30
+_STRIPE_KEY_MAX = 255
+_VERSIONS = 3  # a stored 500 uses its key up; a looked-up act may try this many keys
+_GONE = ("failed", "canceled")
+_NOT_ALLOWED = (stripe.AuthenticationError, stripe.PermissionError, stripe.CardError)
+
+
+class StripePayments:
+    """Implements `billing.ports.Payments`. `base_url` leads elsewhere than Stripe: to the fake, in tests."""
+
+    def __init__(self, api_key: str, base_url: str | None = None) -> None:
+        self._client = stripe.StripeClient(
+            api_key,
+            stripe_version=API_VERSION,
+            max_network_retries=0,  # the client would invent its own keys; the effect row decides what is sent again
+            http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, ANSWER_SECONDS)),
+            base_addresses={"api": base_url or stripe.DEFAULT_API_BASE},
+        )
+
+    def refund(self, key: str, payment: str, amount_ore: int, reference: str) -> Refund:
+        for version in range(1, _VERSIONS + 1):
+            made = self._made_over(payment, key)
+            if made is not None:
+                return _same_or_refused(made, key=key, payment=payment, amount_ore=amount_ore, reference=reference)
+            try:
+                return _refund(self._post(key, version, payment, amount_ore, reference))
+            except stripe.APIError as fault:
+                if not _is_replayed(fault):
+                    raise _unsure(key, fault) from fault
+        raise Unsure(
+            "payments.answer_lost",
+            f"Stripe answered every try of refund {key} with an error",
+            fix="let `reconcile` look the refund up; if it stays open, ask Stripe's support with the key",
+        )
+
+    def look_up(self, key: str) -> Refund | None:
+        """Reads back through all refunds, newest first: the port gives no payment to narrow it to."""
+        with _reading(None):
+            found = _with_key(self._client.v1.refunds.list({"limit": 100}).auto_paging_iter(), key)
+        return _refund(found) if found else None
+
+    def paid_ore(self, payment: str) -> int:
+        with _reading(payment):
+            received = self._client.v1.payment_intents.retrieve(payment).amount_received
+            return int(received or 0) - sum(refund.amount for refund in self._refunds_of(payment))
+
+    def _made_over(self, payment: str, key: str) -> stripe.Refund | None:
+        with _reading(payment):
+            return _with_key(self._refunds_of(payment), key)
+
+    def _refunds_of(self, payment: str) -> Iterator[stripe.Refund]:
+        page = self._client.v1.refunds.list({"payment_intent": payment, "limit": 100})
+        return (refund for refund in page.auto_paging_iter() if refund.status not in _GONE)
+
+    def _post(self, key: str, version: int, payment: str, amount_ore: int, reference: str) -> stripe.Refund:
+        try:
+            return self._client.v1.refunds.create(
+                {
+                    "payment_intent": payment,
+                    "amount": amount_ore,
+                    "metadata": {"case": reference, "key": key},
+                },
+                {"idempotency_key": _stripe_key(key, version)},
+            )
+        except stripe.APIConnectionError as fault:
+            raise _unsure(key, fault) from fault
+        except (stripe.RateLimitError, stripe.InvalidRequestError, stripe.IdempotencyError, *_NOT_ALLOWED) as fault:
+            raise _refusal(fault, payment) from fault
+
+
+def _stripe_key(key: str, version: int) -> str:
+    """Our key as Stripe takes it: at most 255 characters, told apart by version."""
+    plain = f"{key}/{version}"
+    return plain if len(plain) <= _STRIPE_KEY_MAX else f"{hashlib.sha256(key.encode()).hexdigest()}/{version}"
+
+
+def _with_key(refunds: Iterable[stripe.Refund], key: str) -> stripe.Refund | None:
+    return next((one for one in refunds if one.status not in _GONE and _metadata(one).get("key") == key), None)
+
+
+def _metadata(refund: stripe.Refund) -> dict[str, str]:
+    return dict(refund.to_dict().get("metadata") or {})
+
+
+def _refund(made: stripe.Refund) -> Refund:
+    return Refund(
+        key=_metadata(made)["key"],
+        reference=made.id,
+        payment=str(made.to_dict()["payment_intent"]),
+        amount_ore=made.amount,
+    )
+
+
+def _same_or_refused(made: stripe.Refund, *, key: str, payment: str, amount_ore: int, reference: str) -> Refund:
+    refund = _refund(made)
+    if (refund.payment, refund.amount_ore, _metadata(made).get("case")) != (payment, amount_ore, reference):
+        raise _key_reused(key)
+    return refund
+
+
+def _is_replayed(fault: stripe.APIError) -> bool:
+    """True when Stripe only repeated the answer of an earlier call under this key: nothing happened now."""
+    headers = {str(name).lower(): str(value) for name, value in dict(fault.headers or {}).items()}
+    return headers.get("idempotent-replayed", "").lower() == "true"
+
+
+@contextmanager
+def _reading(payment: str | None) -> Iterator[None]:
+    """Whatever goes wrong while only reading changed nothing."""
+    try:
+        yield
+    except (stripe.InvalidRequestError, *_NOT_ALLOWED) as fault:
+        raise _refusal(fault, payment) from fault
+    except stripe.StripeError as fault:
+        raise _unavailable(fault) from fault
+
+
+def _refusal(fault: stripe.StripeError, payment: str | None) -> Refused | Unavailable:
+    """What Stripe said no to, in our words."""
+    if isinstance(fault, stripe.RateLimitError):
+        return _unavailable(fault)
+    if isinstance(fault, stripe.IdempotencyError):
+        return _key_reused("of this refund")
+    if fault.code == "resource_missing":
+        return Refused(
+            "payments.unknown_payment",
+            f"Stripe knows no payment {payment!r}",
+            field="payment",
+            fix="correct the payment of the charge, or pay it back by bank",
+        )
+    if fault.code == "charge_already_refunded" or "greater than unrefunded amount" in str(fault.user_message):
+        return Refused(
+            "payments.over_refund",
+            f"more was asked back of payment {payment} than is left",
+            field="amount_ore",
+            fix="look at what was already given back over this payment; refund a positive amount up to the rest",
+        )
+    return Refused(
+        "payments.not_accepted",
+        f"Stripe refused: {fault.user_message or fault.code or type(fault).__name__}",
+        fix="correct what Stripe names; a refused key is HSECARD_STRIPE_KEY in the settings",
+    )
+
+
+def _key_reused(key: str) -> Refused:
+    return Refused(
+        "payments.key_reused",
+        f"key {key} was used for another refund",
+        field="key",
+        fix="another amount, payment or case is another act: give it its own key",
+    )
+
+
+def _unavailable(fault: stripe.StripeError) -> Unavailable:
+    return Unavailable(
+        "payments.unavailable",
+        f"Stripe does not answer ({type(fault).__name__}); nothing was sent",
+        fix="run again later; the effect stays planned",
+    )
+
+
+def _unsure(key: str, fault: stripe.StripeError) -> Unsure:
+    return Unsure(
+        "payments.answer_lost",
+        f"refund {key} was asked for and the answer was lost ({type(fault).__name__}, {fault.http_status})",
+        fix="let `reconcile` look the refund up; it is not sent again before that",
+    )
