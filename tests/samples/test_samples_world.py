@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+import math
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 from cards.errors import Refused
 from cards.orders import ApprovedOrder, parse_order
+from printing.models import PhotoReason
+from printing.portrait import check
 from shipping.earlier import read_earlier_charges
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -45,6 +48,14 @@ def test_every_card_has_a_photograph_of_its_own_and_the_samples_stay_small():
     assert sorted(named) == sorted(f"photos/{path.name}" for path in files)
     assert len({hashlib.sha256(path.read_bytes()).digest() for path in files}) == 200
     assert sum(path.stat().st_size for path in SAMPLES.rglob("*") if path.is_file()) < 12_000_000
+
+
+def test_every_photograph_makes_a_portrait_but_the_one_with_nobody_in_it():
+    verdicts = {card.photo: check((ORDERS / card.photo).read_bytes()) for o in _taken().values() for card in o.cards}
+    refused = {name: [f.reason for f in verdict.findings] for name, verdict in verdicts.items() if not verdict.accepted}
+    assert refused == {"photos/000407-01.jpg": [PhotoReason.NO_FACE]}
+    apart = [math.dist(*verdict.eyes) for verdict in verdicts.values() if verdict.eyes]
+    assert min(apart) > 65
 
 
 @pytest.mark.parametrize(("name", "code"), REFUSALS.items())
