@@ -29,7 +29,7 @@ class Transaction:
     def insert_new(self, table: Table, values: dict[str, Any]) -> bool:
         """Insert a row unless a unique index already holds one like it. True when it is new."""
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table).on_conflict_do_nothing()
+        statement = dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
         return self.connection.execute(statement, values).rowcount == 1
 
     def whole(self) -> NestedTransaction:
