@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from store import rules_of_cards, rules_of_money, rules_of_papers, rules_of_stock
-from store.database import Store
+from store.database import Store, UnitOfWork
 from store.ports import Blobs
 
 RULES = (*rules_of_cards.RULES, *rules_of_stock.RULES, *rules_of_money.RULES, *rules_of_papers.RULES)
@@ -21,10 +21,11 @@ class Violation(BaseModel):
 
 def violations(store: Store, blobs: Blobs) -> list[Violation]:
     """All rules over one snapshot; those that are broken, in the order of the rules. Reads every document's bytes."""
-    found = []
     with store.read() as uow:
-        for rule in RULES:
-            rows = list(rule.broken(uow, blobs))
-            if rows:
-                found.append(Violation(rule=rule.name, message=rule.says, rows=rows))
-    return found
+        return examine(uow, blobs)
+
+
+def examine(uow: UnitOfWork, blobs: Blobs) -> list[Violation]:
+    """As `violations`, within a unit of work that is open already."""
+    found = ((rule, list(rule.broken(uow, blobs))) for rule in RULES)
+    return [Violation(rule=rule.name, message=rule.says, rows=rows) for rule, rows in found if rows]

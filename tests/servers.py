@@ -40,7 +40,7 @@ class Postgres:
         """A fresh database, its URL; `template1` for an empty one."""
         self.made += 1
         name = f"test_{self.made}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def drop(self, url: str) -> None:
