@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from cards.errors import HseCardError, Refused, Spoiled, Unavailable, Unsure
@@ -77,7 +78,7 @@ def answer(
         print_json({**document, "problems": [_plain(problem) for problem in listed]} if listed else document)
     else:
         out = Console(highlight=False)
-        for part in (*shown, *map(told, listed)):
+        for part in (*shown, *told_once(listed)):
             out.print(part)
     return exit_code_of(listed)
 
@@ -104,20 +105,30 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def told(problem: Trouble) -> RenderableType:
-    """A problem for a person: what it concerns, the code, what is wrong, the way out."""
-    text = Text()
-    text.append("✗ ", style="red")
-    text.append(problem.subject, style="bold")
-    text.append(f"  {problem.family}  ", style="red")
-    text.append(f"{problem.code}\n", style="dim")
-    if problem.field:
-        text.append("  field: ", style="dim")
-        text.append(f"{problem.field}\n")
-    text.append(f"  {problem.message}\n")
-    text.append("  → ", style="green")
-    text.append(problem.fix)
-    return text
+def told(problem: Trouble, *, others: int = 0) -> RenderableType:
+    """A problem for a person: what it concerns (and how many `others`), the code, what is wrong, the way out."""
+    head = Text("✗ ", style="red")
+    head.append(problem.subject, style="bold default")
+    head.append(f" and {others} more" if others else "", style="default")
+    head.append(f"  {problem.family}  ")
+    head.append(problem.code, style="dim")
+    body = Text()
+    if problem.field and not problem.message.startswith(problem.field):
+        body.append("field ", style="dim")
+        body.append(f"{problem.field}: ")
+    body.append(f"{problem.message}\n")
+    body.append("→ ", style="green")
+    body.append(problem.fix)
+    return Group(head, Padding(body, (0, 0, 0, 2)))
+
+
+def told_once(problems: Iterable[Trouble]) -> list[RenderableType]:
+    """Problems for a person; those that differ only in what they concern are told once."""
+    groups: dict[tuple[str, ...], list[Trouble]] = {}
+    for problem in problems:
+        key = (problem.code, problem.message, problem.fix, problem.field or "")
+        groups.setdefault(key, []).append(problem)
+    return [told(same[0], others=len(same) - 1) for same in groups.values()]
 
 
 def answer_error(fault: HseCardError, *, as_json: bool) -> int:

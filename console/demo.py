@@ -7,6 +7,9 @@ stands still and every step may be repeated, so a second run changes nothing, an
 
 import json
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +47,15 @@ class Story:
         self.told.append(words)
         if not self.quiet:
             Console(stderr=True, highlight=False).print(line(f"{len(self.told):2} {words}"))
+
+    @contextmanager
+    def doing(self, words: str) -> Iterator[None]:
+        """Show that a long step is under way, where somebody watches."""
+        if self.quiet or not sys.stderr.isatty():
+            yield
+            return
+        with Console(stderr=True).status(line(words)):
+            yield
 
     def remember(self, problems: "tuple[Problem, ...]") -> None:
         """Keep what a person should look at, once each."""
@@ -145,7 +157,8 @@ def _take_in_the_past(house: "House", samples: Path, story: Story) -> None:
 def _run_day(house: "House", story: Story, *, inbox: str | None, words: str) -> None:
     from console.through_prefect import run_day_flow
 
-    done = run_day_flow(house, inbox=inbox, by=OPERATOR)
+    with story.doing("the day runs through the Prefect flows; the first start takes half a minute"):
+        done = run_day_flow(house, inbox=inbox, by=OPERATOR)
     story.remember(done.problems)
     story.tell(words)
 

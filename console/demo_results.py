@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 
 from cards.life import Card, CardState
-from console.answer import told
+from console.answer import told_once
 from console.documents import export_documents, write_file
 from console.refunds import cases_table
 from console.show import kroner, line, table
@@ -87,8 +87,8 @@ def show_results(house: House, out: Path, story: "Story", results: Results) -> l
             cases_table("Postage refunds", uow.refunds.all()),
             _reissue_table(uow),
         ]
-    problems = [told(problem) for problem in story.problems.values()]
-    return [line("What a person should look at", "bold"), *problems, *shown, *_paths(out, results)]
+    problems = told_once(story.problems.values())
+    return [line("\nWhat a person should look at", "bold"), *problems, *shown, *_paths(out, results)]
 
 
 def _cards_table(uow: UnitOfWork, summary: dict[str, Any]) -> RenderableType:
@@ -157,9 +157,9 @@ def _paths(out: Path, results: Results) -> list[RenderableType]:
     pictures = [str(out / row["path"]) for row in results.summary["files"] if row["path"].endswith(".png")]
     documents = len(results.summary["files"]) - len(pictures)
     return [
-        line("Look at", "bold"),
+        line("\nLook at", "bold"),
         *(line(f"  {path}") for path in pictures),
         line(f"  {out / 'documents'}/  ({documents} letters, labels, manifests, invoices, credit notes)"),
         line(f"  {out / 'summary.json'}"),
-        line("A second run changed nothing: summary.json has the same bytes." if results.unchanged else "", "green"),
+        *([line("This run changed nothing: summary.json has the same bytes as before.", "green")] * results.unchanged),
     ]

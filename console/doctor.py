@@ -43,11 +43,12 @@ def doctor(
     if migrate and not dry_run:
         _migrate(settings)
     ports, problems = _examine(settings)
-    document = {"settings": _settings(settings), "versions": _versions(), "ports": ports, "migrated": migrate}
+    versions = _versions()
+    document = {"settings": _settings(settings), "versions": versions, "ports": ports, "migrated": migrate}
     rows = [(name, port["adapter"], port["state"]) for name, port in ports.items()]
     shown = [
         facts("Settings", {f"HSECARD_{name.upper()}": value for name, value in _settings(settings).items()}),
-        facts("Versions", _versions()),
+        facts("Versions", versions),
         table("Ports", ("port", "adapter", "state"), rows),
         *([line("would migrate the database; nothing was changed")] if migrate and dry_run else []),
     ]
@@ -82,7 +83,9 @@ def _redacted(url: str | None) -> str | None:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    from store.database import SCHEMA
+
+    found = {"python": platform.python_version(), "database schema": SCHEMA}
     for name in _PACKAGES:
         try:
             found[name] = version(name)

@@ -6,7 +6,7 @@ Text from orders is never read as markup: a name may hold brackets.
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -47,14 +47,14 @@ def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
 ) -> RenderableType:
     """Rows under a heading; `right` names the columns that hold figures. Words for a state come in colour."""
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False)
     for name in columns:
         drawn.add_column(name, justify="right" if name in right else "left", overflow="fold")
     count = 0
     for row in rows:
         drawn.add_row(*(cell if isinstance(cell, Text) else state(_words(cell)) for cell in row))
         count += 1
-    return drawn if count else Text(f"{title}: none", style="dim")
+    return Group(Text(f"\n{title}", style="bold"), drawn) if count else Text(f"\n{title}: none", style="dim")
 
 
 def _words(cell: object) -> str:
@@ -72,10 +72,7 @@ def facts(title: str, pairs: Mapping[str, object]) -> RenderableType:
     grid.add_column(overflow="fold")
     for name, value in pairs.items():
         grid.add_row(name, value if isinstance(value, Text) else state(_words(value)))
-    outer = Table.grid()
-    outer.add_row(Text(title, style="bold"))
-    outer.add_row(grid)
-    return outer
+    return Group(Text(f"\n{title}", style="bold"), grid)
 
 
 def kroner(amount_ore: int) -> str:
