@@ -184,6 +184,8 @@ class Paper:
             canvas.drawString(LEFT, 39 - place * 9.5, part)
         canvas.drawRightString(RIGHT, 39, f"Side {number} av {len(self._pages)}")
         canvas.drawRightString(RIGHT, 29.5, f"Page {number} of {len(self._pages)}")
+        if number > 1:  # a loose sheet says what it belongs to
+            canvas.drawRightString(RIGHT, HEIGHT - TOP + 12, writable(self._title))
 
 
 def writable(text: str) -> str:
