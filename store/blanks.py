@@ -40,18 +40,17 @@ class Blanks:
         return True
 
     def _locked(self, move: BlankMove) -> dict[BlankAccount, int]:
+        """The stock of both accounts, locked in one order by everybody: first made, then locked."""
         query = (
             select(blank_stock.c.account, blank_stock.c.count)
             .where(blank_stock.c.lot == move.lot, blank_stock.c.account.in_([move.source, move.target]))
             .order_by(blank_stock.c.account)
-            .with_for_update()
         )
-        rows = self._tx.connection.execute(query).all()
-        if len(rows) < 2:
-            for account in sorted((move.source, move.target)):
-                self._tx.insert_new(blank_stock, {"lot": move.lot, "account": account, "count": 0})
-            rows = self._tx.connection.execute(query).all()
-        return {BlankAccount(account): count for account, count in rows}
+        there = {row.account for row in self._tx.connection.execute(query)}
+        for account in sorted({move.source.value, move.target.value} - there):
+            self._tx.insert_new(blank_stock, {"lot": move.lot, "account": account, "count": 0})
+        rows = self._tx.connection.execute(query.with_for_update())
+        return {BlankAccount(row[0]): row[1] for row in rows}
 
     def _known(self, move: BlankMove) -> bool:
         query = select(blank_moves).where(blank_moves.c.move_key == move.move_key)

@@ -4,6 +4,7 @@ SQLite takes its write lock at the start of a unit of work (an upgrade from read
 inside one process units of work queue up here, which is faster and fairer than SQLite's own waiting.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -214,7 +215,7 @@ def migrate(url: str) -> None:
     """
     target = _target(url)
     if target.get_backend_name() == "sqlite":
-        _look_at_folder(target)
+        _look_at_folder(target, to_write=True)
     engine = _engine(target, durable=True)
     try:
         with _in_our_words(), engine.begin() as connection:
@@ -247,11 +248,18 @@ def _target(url: str) -> URL:
     return target
 
 
-def _look_at_folder(target: URL) -> None:
+def _look_at_folder(target: URL, *, to_write: bool = False) -> None:
     folder = Path(str(target.database)).resolve().parent
     if not folder.is_dir():
         raise Unavailable(
             "store.unavailable", f"there is no folder {folder}", field="HSECARD_HOME", fix="make it, or name another"
+        )
+    if to_write and not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise Unavailable(
+            "store.read_only",
+            f"the folder {folder} cannot be written",
+            field="HSECARD_HOME",
+            fix="let this user write there, or name another folder",
         )
 
 
