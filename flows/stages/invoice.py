@@ -16,8 +16,8 @@ from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
+from shipping.countries import zone_of
 from shipping.models import PostageCharge, Shipment
-from shipping.tariffs import zone_of
 from store.database import UnitOfWork
 from store.orders import StoredOrder
 

@@ -14,10 +14,10 @@ from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
+from shipping.countries import zone_of
 from shipping.documents import label, letter, manifest_csv, manifest_pdf
 from shipping.models import LetterCard, PlannedShipment, Shipment, ShipmentState, WaitingCard
 from shipping.planning import plan
-from shipping.tariffs import zone_of
 from store.database import UnitOfWork
 
 LETTERS_PER_CHUNK = 50

@@ -60,9 +60,7 @@ def test_living_the_same_days_again_changes_nothing(undisturbed: tuple[Path, End
 
 
 @pytest.mark.parametrize("part", range(SLICES))
-def test_a_crash_at_any_boundary_ends_the_same(
-    part: int, undisturbed: tuple[Path, End, int], tmp_path: Path
-) -> None:
+def test_a_crash_at_any_boundary_ends_the_same(part: int, undisturbed: tuple[Path, End, int], tmp_path: Path) -> None:
     """At every SLICES-th boundary the folder is copied as the crash would leave it, and lived on from there."""
     inbox, end, boundaries = undisturbed
     room = (FAST or tmp_path) / f"hsecard-sim-{os.getpid()}-{part}"
