@@ -48,8 +48,8 @@ def entries_of_invoice(invoice: Invoice) -> tuple[LedgerEntry, ...]:
     sides = [_Side(RECEIVABLE, invoice.gross_ore, "receivable")]
     sides += [_Side(account, -net, "sale", code) for (account, code), net in sorted(revenue.items())]
     sides += [_Side(VAT_OUTPUT, -line.vat_ore, "output VAT", line.saft_code) for line in invoice.vat]
-    name = f"invoice:{invoice.number}"
-    return _posting(name, sides, booked_on=invoice.issued_on, document=name)
+    document = f"invoice/{invoice.number}"
+    return _posting(f"invoice:{invoice.number}", sides, booked_on=invoice.issued_on, document=document)
 
 
 def entries_of_credit_note(note: CreditNote) -> tuple[LedgerEntry, ...]:
@@ -57,8 +57,8 @@ def entries_of_credit_note(note: CreditNote) -> tuple[LedgerEntry, ...]:
     sides = [_Side(postage_account(line.percent), line.net_ore, "credited", line.saft_code) for line in note.vat]
     sides += [_Side(VAT_OUTPUT, line.vat_ore, "output VAT credited", line.saft_code) for line in note.vat]
     sides += [_Side(REFUNDS_PAYABLE, -note.gross_ore, "owed to the payer")]
-    name = f"credit_note:{note.number}"
-    return _posting(name, sides, booked_on=note.issued_on, document=name)
+    document = f"credit_note/{note.number}"
+    return _posting(f"credit_note:{note.number}", sides, booked_on=note.issued_on, document=document)
 
 
 def entries_of_refund(refund: Refund, *, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
@@ -83,8 +83,8 @@ def entries_of_set_off(note: CreditNote, *, amount_ore: int, booked_on: date) ->
             fix="set off what the credit note gives, less what was refunded",
         )
     sides = [_Side(REFUNDS_PAYABLE, amount_ore, "set off"), _Side(RECEIVABLE, -amount_ore, "set off")]
-    name = f"credit_note:{note.number}"
-    return _posting(f"set_off:{note.number}", sides, booked_on=booked_on, document=name)
+    document = f"credit_note/{note.number}"
+    return _posting(f"set_off:{note.number}", sides, booked_on=booked_on, document=document)
 
 
 def entries_of_payment(payment: str, *, amount_ore: int, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
@@ -99,8 +99,7 @@ def entries_of_replacement(card_id: str, *, kind: str, cost_ore: int, booked_on:
         _Side(COST_OF_FREE_REPLACEMENTS, cost_ore, f"free replacement, {kind}"),
         _Side(PRODUCTION_STOCK, -cost_ore, f"free replacement, {kind}"),
     ]
-    name = f"replacement:{card_id}"
-    return _posting(name, sides, booked_on=booked_on, document=name)
+    return _posting(f"replacement:{card_id}", sides, booked_on=booked_on, document=f"card/{card_id}")
 
 
 def balanced(entries: Iterable[LedgerEntry]) -> bool:

@@ -41,7 +41,9 @@ class FolderMail:
         return message_id(key) if self._file(key).exists() else None
 
     def _file(self, key: str) -> Path:
-        return self._folder / f"{_digest(key)}.eml"
+        """A readable start for whoever opens the folder; the digest tells all keys apart."""
+        readable = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in key)[:40]
+        return self._folder / f"{readable}-{_digest(key)[:12]}.eml"
 
     @staticmethod
     def _write_once(file: Path, data: bytes) -> None:
