@@ -1,7 +1,8 @@
 """Double entry from the documents: every posting sums to zero and repeats nothing that a document does not say.
 
 Account numbers follow the Norwegian standard chart (NS 4102), with a sub-account a card kind, since kinds are an open
-list. A posting has one name for ever (`invoice:17`), so that the database can refuse it a second time.
+list. A posting has one name for ever (`invoice:17`), so that the database can refuse it a second time; `document`
+is the id under which the document is kept (`invoice/17`).
 """
 
 from collections.abc import Iterable
