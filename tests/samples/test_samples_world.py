@@ -16,6 +16,7 @@ from cards.errors import Refused
 from cards.orders import ApprovedOrder, parse_order
 from printing.models import PhotoReason
 from printing.portrait import check
+from shipping.addresses import read_address
 from shipping.earlier import read_earlier_charges
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -40,6 +41,13 @@ def test_sixty_orders_hold_two_hundred_cards_for_different_people():
         "car_care",
         "goods_transport",
     }
+
+
+def test_fifty_nine_spellings_are_twenty_five_places_and_one_address_does_not_exist():
+    readings = {name: read_address(order.deliver_to) for name, order in _taken().items()}
+    invalid = {name: reading.reasons for name, reading in readings.items() if not reading.valid}
+    assert invalid == {"B-2026-000437": ("postcode_unknown",)}
+    assert len({reading.key for reading in readings.values() if reading.valid}) == 25
 
 
 def test_every_card_has_a_photograph_of_its_own_and_the_samples_stay_small():
