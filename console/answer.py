@@ -1,7 +1,7 @@
 """How a command answers: one JSON document for machines or tables for people, and the exit code of the gravest trouble.
 
 Exit codes: 0 done · 1 a defect of ours · 2 wrong usage · 3 refused · 4 unavailable · 5 spoiled · 6 unsure · 7 audit
-violations · 130 stopped by hand.
+violations · 130 stopped by hand · 141 nobody reads on.
 """
 
 import json
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from cards.errors import HseCardError, Refused, Spoiled, Unavailable, Unsure
 
-OK, DEFECT, USAGE, VIOLATIONS, STOPPED = 0, 1, 2, 7, 130
+OK, DEFECT, VIOLATIONS, STOPPED, PIPE_CLOSED = 0, 1, 7, 130, 141
 _GRAVEST_FIRST = (Unsure, Unavailable, Spoiled, Refused)
 
 

@@ -106,11 +106,20 @@ def read(
 
 
 def _place(house: "House", tray: str | None, position: int | None, uid: str | None) -> tuple[str, int]:
-    """Where the chip lies. Raises Refused `chip.which_chip`, `chip.unknown_uid`."""
+    """Where the chip lies. Raises Refused `chip.which_chip`, `chip.unknown_uid`, `chip.no_such_place`."""
     if uid is not None and tray is None and position is None:
         return _place_of_uid(house, uid.lower())
     if tray is None or position is None or uid is not None:
         raise Refused("chip.which_chip", "name one chip", fix="give --tray with --position, or --uid alone")
+    with house.store.read() as uow:
+        places = {place.position for place in uow.batches.get(tray).cards if place.struck is None}
+    if position not in places:
+        raise Refused(
+            "chip.no_such_place",
+            f"no card of {tray} lies at place {position}",
+            field="--position",
+            fix="look at the places with `hsecard batches show`",
+        )
     return tray, position
 
 

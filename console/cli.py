@@ -31,7 +31,7 @@ from console import (
     serve,
     status,
 )
-from console.answer import DEFECT, STOPPED, answer_error, answer_words
+from console.answer import DEFECT, PIPE_CLOSED, STOPPED, answer_error, answer_words
 from console.options import MONEY, ORDERS
 
 app = typer.Typer(
@@ -76,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             as_json=as_json,
             exit_code=STOPPED,
         )
+    except BrokenPipeError:  # whoever read our words has heard enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except Exception as bug:
         return _answer_defect(bug, as_json=as_json)
 

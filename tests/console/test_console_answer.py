@@ -1,6 +1,8 @@
 """How trouble is answered: the gravest family decides the exit code; JSON and words say the same."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,3 +69,14 @@ def test_an_error_is_the_same_in_both_tongues(family: type[HseCardError], capfd:
 )
 def test_kroner_are_told_with_two_decimals(ore: int, text: str) -> None:
     assert kroner(ore) == text
+
+
+def test_a_reader_who_leaves_is_no_defect() -> None:
+    run = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m console.cli --help | true; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() in {"0", "141"}
+    assert run.stderr == ""

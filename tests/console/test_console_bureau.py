@@ -131,6 +131,11 @@ def test_a_chip_is_read_by_place_and_by_uid(bureau: Terminal) -> None:
     place = bureau("chips", "read", "--tray", by_uid["tray"], "--position", str(by_uid["position"]), "--json").json
     assert place == by_uid
     assert bureau("chips", "read", "--uid", "00", "--json").json["error"]["code"] == "chip.unknown_uid"
+    nowhere = bureau("chips", "read", "--tray", by_uid["tray"], "--position", "99", "--json")
+    assert (nowhere.code, nowhere.json["error"]["code"]) == (3, "chip.no_such_place")
+    assert (
+        bureau("chips", "read", "--tray", "P-9", "--position", "1", "--json").json["error"]["code"] == "batch.unknown"
+    )
     assert bureau("chips", "read", "--json").json["error"]["code"] == "chip.which_chip"
 
 
