@@ -76,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             as_json=as_json,
             exit_code=STOPPED,
         )
-    except BrokenPipeError:  # whoever read our words has heard enough (`| head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # whoever read our words left (`| head`); typer tells it by SystemExit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return PIPE_CLOSED
     except Exception as bug:
         return _answer_defect(bug, as_json=as_json)
