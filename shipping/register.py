@@ -4,6 +4,7 @@ A register taken from a package ships beside the code, so that an address can be
 file of Bring says more (category and municipality) and is fresher: an operator may load it instead.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from cards.errors import Refused
+from shipping.spelling import folded_no
 
 Category = Literal["G", "P", "B", "S", "F"]  # street, box, both, service, several; Bring's own letters
 _CATEGORIES: dict[str, Category] = {"G": "G", "P": "P", "B": "B", "S": "S", "F": "F"}
@@ -42,8 +44,27 @@ class Register:
             found.setdefault(self.codes[code].place, []).append(self.codes[code])
         return {place: tuple(codes) for place, codes in found.items()}
 
+    @cached_property
+    def by_folded_place(self) -> dict[str, tuple[Postcode, ...]]:
+        """The same by the place's comparison form, with and without its compass letter (`KRISTIANSAND S`)."""
+        found: dict[str, list[Postcode]] = {}
+        for place, codes in self.by_place.items():
+            for name in {folded_place(place), without_compass(folded_place(place))}:
+                found.setdefault(name, []).extend(codes)
+        return {name: tuple(codes) for name, codes in found.items()}
+
     def find(self, code: str) -> Postcode | None:
         return self.codes.get(code)
+
+
+def folded_place(text: str) -> str:
+    """A place's comparison form: Norwegian letters folded, words apart, digits and punctuation gone."""
+    return " ".join(re.findall(r"[^\W\d_]+", folded_no(text)))
+
+
+def without_compass(folded: str) -> str:
+    """A folded place without its last single letter: KRISTIANSAND S is Kristiansand."""
+    return re.sub(r"\s[a-zæøå]$", "", folded)
 
 
 @cache
