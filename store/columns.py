@@ -22,7 +22,7 @@ def canonical(value: Any) -> str:
 
 def _by_code_point(dialect: Dialect) -> TypeEngine[Any]:
     collation = "C" if dialect.name == "postgresql" else None
-    return dialect.type_descriptor(Text(collation=collation))
+    return Text(collation=collation)
 
 
 class Word(TypeDecorator[str]):
