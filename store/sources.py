@@ -48,8 +48,12 @@ def _photo_too_large(ref: str, size: int, limit: int) -> Refused:
     return Refused(
         "photo.too_large",
         f"photo {ref} has {size:,} bytes",
-        fix=f"send a JPEG or PNG of at most {limit // 1_000_000} MB ({limit:,} bytes)",
+        fix=f"send a JPEG or PNG of at most {_size(limit)}",
     )
+
+
+def _size(count: int) -> str:
+    return f"{count // 1_000_000} MB" if count >= 1_000_000 else f"{count:,} bytes"
 
 
 def _source_missing(name: str) -> Refused:
