@@ -23,6 +23,9 @@ def sentences() -> dict[PhotoReason, tuple[str, str]]:
     return {PhotoReason(code): (both["no"], both["en"]) for code, both in json.loads(text).items()}
 
 
+_HEADGEAR = frozenset({"brow_colour", "room_above"})  # what a religious head covering may break
+
+
 class Limit(NamedTuple):
     """A measure that must not be below `least` nor above `most`; `warns` tells without refusing."""
 
@@ -41,14 +44,16 @@ LIMITS: tuple[Limit, ...] = (
     Limit("room_left", R.FACE_CUT, least=1.25),
     Limit("room_right", R.FACE_CUT, least=1.25),
     Limit("tilt_deg", R.NOT_UPRIGHT, most=35.0),
-    Limit("turned_away", R.NOT_FRONTAL, most=0.5),
+    Limit("turned_away", R.NOT_FRONTAL, most=0.42),
     Limit("pitch", R.NOT_FRONTAL, least=0.12, most=0.56),
     Limit("eyes_open", R.EYES_NOT_VISIBLE, least=0.17),
-    Limit("under_eyes", R.EYES_NOT_VISIBLE, least=0.66),
-    Limit("light_mean", R.TOO_DARK, least=18.0),
+    Limit("under_eyes", R.EYES_NOT_VISIBLE, least=0.58),
+    Limit("brow_colour", R.COVERED, most=19.0),
+    Limit("brow_light", R.COVERED, most=38.0),
+    Limit("light_mean", R.TOO_DARK, least=17.0),
     Limit("light_mean", R.TOO_BRIGHT, most=90.0),
-    Limit("burnt_share", R.TOO_BRIGHT, most=0.35),
-    Limit("sharpness", R.BLURRED, least=0.24),
+    Limit("burnt_share", R.TOO_BRIGHT, most=0.4),
+    Limit("sharpness", R.BLURRED, least=0.2),
     Limit("background_unrest", R.BACKGROUND, most=26.0, warns=True),
     Limit("background_share", R.BACKGROUND, least=0.4, warns=True),
     Limit("colourful", R.LOW_QUALITY, least=0.5, warns=True),
@@ -64,13 +69,10 @@ def finding(reason: PhotoReason, measured: float | None = None, limit: float | N
 def judge(measures: Mapping[str, float], *, head_covering: bool) -> tuple[bool, tuple[PhotoFinding, ...]]:
     """Whether a measured photo passes, and every rule that it breaks: the refusals, or the warnings when it passes."""
     broken = [(limit, found) for limit in LIMITS if (found := _broken(limit, measures)) is not None]
-    broken = [pair for pair in broken if not (head_covering and pair[0].measure in HEADGEAR)]
+    broken = [pair for pair in broken if not (head_covering and pair[0].measure in _HEADGEAR)]
     refusals = [found for limit, found in broken if not limit.warns]
     chosen = refusals or [found for _, found in broken]
     return not refusals, _once_each(chosen)
-
-
-HEADGEAR = frozenset({"hat_colour"})  # measures that a religious head covering may break
 
 
 def _broken(limit: Limit, measures: Mapping[str, float]) -> PhotoFinding | None:
