@@ -15,7 +15,7 @@ from cards.address import Address
 from cards.errors import Refused
 from cards.money import nok
 from cards.typeface import FontStyle
-from shipping.drawing import HEIGHT_MM, MM, draw_data_matrix, fitted, open_canvas, text_at, width_mm
+from shipping.drawing import HEIGHT_MM, MM, SIZE_MIN_PT, draw_data_matrix, fitted, open_canvas, text_at, width_mm
 from shipping.models import LetterCard, Shipment
 from shipping.numbers import shipment_code
 
@@ -109,10 +109,12 @@ def draw_address(canvas: Canvas, lines: Sequence[str]) -> None:
     if len(lines) > 6:
         raise _address_too_large(f"{len(lines)} lines")
     first, step, size = FIVE_LINES if len(lines) <= 5 else SIX_LINES
-    style, size = min((fitted(line, width=ADDRESS_WIDTH_MM, size=size) for line in lines), key=_tightness)
-    widest = max(width_mm(line, style=style, size=size) for line in lines)
-    if widest > ADDRESS_WIDTH_MM or size < 8:
-        raise _address_too_large(f"{widest:.0f} mm wide")
+    fits = [fitted(line, width=ADDRESS_WIDTH_MM, size=size) for line in lines]
+    style: FontStyle = "condensed" if any(fit[0] == "condensed" for fit in fits) else "regular"
+    size = min(fit[1] for fit in fits)
+    if size < SIZE_MIN_PT:
+        widest = max(lines, key=lambda line: width_mm(line, style=style, size=SIZE_MIN_PT))
+        raise _address_too_large(f"{widest!r} is too wide")
     for place, line in enumerate(lines):
         text_at(canvas, line, x=ADDRESS_LEFT_MM, y=first + step * place, size=size, style=style)
 
@@ -124,11 +126,6 @@ def _address_too_large(what: str) -> Refused:
         field="label_lines",
         fix="have the address shortened: at most six lines of about 35 letters",
     )
-
-
-def _tightness(fit: tuple[FontStyle, float]) -> tuple[float, bool]:
-    style, size = fit
-    return size, style == "regular"
 
 
 def _draw_fold_marks(canvas: Canvas) -> None:

@@ -191,17 +191,21 @@ class _Explanations:
     def _other_row(self, charge: PostageCharge, letter: _Letter, row: TariffRow) -> list[FindingKind]:
         """The kinds of mistake whose price, shared the same way, is what was charged."""
         same_day = self._prices(row.zone, charge)
-        candidates: dict[FindingKind, list[TariffRow]] = {
-            FindingKind.WRONG_WEIGHT_CLASS: [r for r in same_day if r.max_thickness_mm == row.max_thickness_mm],
-            FindingKind.WRONG_FORMAT_CLASS: [r for r in same_day if r.max_weight_g == row.max_weight_g],
-            FindingKind.WRONG_ZONE: self._of_other_zones(charge, row),
-            FindingKind.WRONG_DAY: self._of_other_days(charge, row),
-        }
-        return [
+        classes = sorted((r for r in same_day if r.max_thickness_mm == row.max_thickness_mm), key=_by_weight)
+        place = classes.index(row)
+        candidates: tuple[tuple[FindingKind, Sequence[TariffRow]], ...] = (
+            (FindingKind.WRONG_WEIGHT_CLASS, classes[max(place - 1, 0) : place + 2]),  # one step off is the likeliest
+            (FindingKind.WRONG_FORMAT_CLASS, [r for r in same_day if r.max_weight_g == row.max_weight_g]),
+            (FindingKind.WRONG_ZONE, self._of_other_zones(charge, row)),
+            (FindingKind.WRONG_DAY, self._of_other_days(charge, row)),
+            (FindingKind.WRONG_WEIGHT_CLASS, classes),
+        )
+        found = [
             kind
-            for kind, rows in candidates.items()
+            for kind, rows in candidates
             if any(_share_of(charge, letter, other.net_ore) == charge.charged_net_ore for other in rows)
         ]
+        return list(dict.fromkeys(found))
 
     def _of_other_zones(self, charge: PostageCharge, row: TariffRow) -> list[TariffRow]:
         live = [self._prices(zone, charge) for zone in _ZONES if zone != row.zone]
@@ -213,6 +217,10 @@ class _Explanations:
             if other.zone == row.zone and other.tariff != row.tariff:
                 tariffs.setdefault(other.tariff, []).append(other)
         return _holding(list(tariffs.values()), charge)
+
+
+def _by_weight(row: TariffRow) -> int:
+    return row.max_weight_g
 
 
 def _holding(tables: Iterable[Sequence[TariffRow]], charge: PostageCharge) -> list[TariffRow]:
