@@ -1,4 +1,4 @@
-"""What the house's Prefect server needs to know, told to it anew at every start: limits, pool, deployments and rules.
+"""What the house's Prefect server needs to know, told to it anew at every start: limits, pool, deployments, automation.
 
 Run as `python -m flows.furnish prefect.yaml` by `flows.serve`, in the environment that it sets. Everything is created
 or brought up to date by name, so that doing it again changes nothing.
@@ -13,22 +13,22 @@ from pathlib import Path
 from prefect.automations import Automation
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.events import ResourceSpecification
-from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import get_current_settings
+from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
 from cards.errors import HseCardError, Refused, Unavailable
-from flows.conduct import NEEDS_A_PERSON
 from flows.doorbell import CHIP_FAULTY
 from flows.serve import POOL
 
 DEVICES = ("printer", "encoder")
 _PATIENCE = 600  # looks for the server, five a second: a first start migrates its database, 15 s on an idle machine
-_ENDS = ("Completed", NEEDS_A_PERSON, "Failed", "Crashed", "Cancelled")
 
 
 async def furnish(deployments: Path) -> None:
@@ -37,12 +37,12 @@ async def furnish(deployments: Path) -> None:
     async with get_client() as client:
         await _wait_for(client)
         await _refuse_strangers(client)
+        await _give_up_orphans(client)
         for device in DEVICES:
             await client.upsert_global_concurrency_limit_by_name(device, 1)
         await _open_pool(client)
         await asyncio.to_thread(_deploy, deployments)
         await _keep(await _reissue_on_fault(client))
-        await _keep(_give_up_silent_runs())
 
 
 async def _wait_for(client: PrefectClient) -> None:
@@ -64,6 +64,16 @@ async def _refuse_strangers(client: PrefectClient) -> None:
             field="HSECARD_PREFECT_PORT",
             fix="stop the other server or choose another port",
         )
+
+
+async def _give_up_orphans(client: PrefectClient) -> None:
+    """The server was down, so whoever ran what still counts as running is gone: a killed run would block its
+    deployment for minutes and look alive for ever. Running the flow again is safe."""
+    under_way = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
+    orphans = FlowRunFilter(state=FlowRunFilterState(type=under_way))
+    for run in await client.read_flow_runs(flow_run_filter=orphans):
+        crashed: State[None] = Crashed(message="The house was stopped in the middle of this run. Run the flow again.")
+        await client.set_flow_run_state(run.id, crashed)
 
 
 async def _open_pool(client: PrefectClient) -> None:
@@ -101,24 +111,6 @@ async def _reissue_on_fault(client: PrefectClient) -> Automation:
                 source="selected", deployment_id=reissue.id, parameters={"request": {"by": f"event {CHIP_FAULTY}"}}
             )
         ],
-    )
-
-
-def _give_up_silent_runs() -> Automation:
-    """A run whose process was killed says nothing any more: it is shown as crashed instead of running for ever."""
-    return Automation(
-        name="give-up-silent-runs",
-        description="A flow run without a heartbeat for two minutes is marked crashed; running the flow again is safe.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{name}" for name in _ENDS)},
-            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(minutes=2),
-        ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="Its process was killed. Run the flow again.")],
     )
 
 

@@ -27,7 +27,7 @@ _LOOK_EVERY_S = 0.2
 _GOODBYE_S = 20.0
 _PEM_END = "-----END CERTIFICATE-----\n"
 
-Ready = Callable[[str], None]
+Say = Callable[[str], None]
 
 
 # --- the environment -------------------------------------------------------------------------------------------
@@ -58,7 +58,6 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         # every client parses the whole CA bundle although the API is plain http on loopback: one certificate is quick
         "PREFECT_API_SSL_CERT_FILE": str(_one_certificate(home)),
         "PREFECT_WORKER_QUERY_SECONDS": "2",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # see the automation that gives up silent runs
         # devices held by a run that was killed come free again, also after a restart of the server
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # a server that slept over night has an hour's runs to catch up with, not a hundred
@@ -125,12 +124,19 @@ def say_where(url: str) -> None:
     print(f"Prefect with the bureau's flows: {url}  (Ctrl-C stops it)", flush=True)
 
 
-def serve(settings: Settings, *, on_ready: Ready = say_where, stop: threading.Event | None = None) -> None:
+def say_step(step: str) -> None:
+    """Show that something is going on: a first start takes a quarter of a minute, on a busy machine a whole one."""
+    print(step, file=sys.stderr, flush=True)
+
+
+def serve(
+    settings: Settings, *, on_ready: Say = say_where, on_step: Say = say_step, stop: threading.Event | None = None
+) -> None:
     """Run server and worker until SIGINT, SIGTERM or `stop`; then stop both.
 
-    `on_ready` is called with the address of the UI once deployments, limits and the automation are in place and the
-    worker runs. Raises Unavailable (`serve.program_ended`, `home.not_writable`), Refused (`serve.no_deployments`,
-    `serve.port_taken`).
+    `on_step` is told what is being started; `on_ready` is called with the address of the UI once deployments, limits
+    and the automation are in place and the worker is started. Raises Unavailable (`serve.program_ended`,
+    `home.not_writable`) and Refused (`serve.no_deployments`).
     """
     file = deployments_file()
     logs = _prefect_home(settings) / "logs"
@@ -138,10 +144,12 @@ def serve(settings: Settings, *, on_ready: Ready = say_where, stop: threading.Ev
     stop = stop or threading.Event()
     environment = _environment(settings)
     with _signals_set(stop), contextlib.ExitStack() as running:
+        on_step("starting the Prefect server, then telling it of flows, schedules and limits …")
         server = running.enter_context(_program("server", _server(settings), environment, logs))
         furnish = running.enter_context(_program("furnish", _furnish(file), environment, logs))
         if not _finished(furnish, beside=server, stop=stop):
             return
+        on_step("starting the worker …")
         worker = running.enter_context(_program("worker", _worker(), environment, logs))
         on_ready(address(settings))
         _watch(server, worker, stop=stop)

@@ -149,6 +149,12 @@ def test_a_day_from_the_api_and_a_fault_that_reissues(settings: Settings, inbox:
         assert reissued["created_by"]["type"] == "AUTOMATION"
         assert "1 reissued" in reissued["state"]["message"]
 
+        later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
+        orphan = {"parameters": {"request": {"by": "kari"}}, "state": later}
+        run = api.post(f"deployments/{deployment(api, 'retain')}/create_flow_run", json=orphan).json()["id"]
+        forced = {"state": {"type": "RUNNING"}, "force": True}
+        api.post(f"flow_runs/{run}/set_state", json=forced).raise_for_status()
+
     with open_house(actor="a test", settings=settings) as house, house.store.read() as uow:
         assert uow.cards.get(f"{ORDER}-1").replaced_by == f"{ORDER}-1R1"
 
@@ -157,8 +163,11 @@ def test_starting_again_finds_everything_in_place(settings: Settings) -> None:
     with serving(settings) as api:
         assert len(api.post("deployments/filter", json={}).json()) == 10
         names = [automation["name"] for automation in api.post("automations/filter", json={}).json()]
-        assert sorted(names) == ["give-up-silent-runs", "reissue-on-chip-fault"]
+        assert names == ["reissue-on-chip-fault"]
         assert [pool["name"] for pool in api.post("work_pools/filter", json={}).json()] == ["bureau"]
+        orphan = last_run(api, deployment(api, "retain"))
+        assert orphan is not None
+        assert orphan["state"]["type"] == "CRASHED"  # its process is gone: it must not block the next run
 
 
 def test_a_taken_port_is_told_in_words(settings: Settings) -> None:
