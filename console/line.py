@@ -85,8 +85,7 @@ def day(
         from console.through_prefect import run_day_flow
 
         with at_work(by) as house:
-            run_day_flow(house, inbox=inbox, by=by)
-            return tell_done({}, as_json=as_json, note="the day has run; `hsecard status` tells where things stand")
+            return tell_done({"day": {"flow": run_day_flow(house, inbox=inbox, by=by)}}, as_json=as_json)
     with at_work(by) as house:
         taken_in = _take_in(house, inbox, dry_run=dry_run) if inbox else {}
         if dry_run:
@@ -116,15 +115,14 @@ def line_named(name: str) -> Lines:
     return ((name, dict(DAY)[name]),)
 
 
-def tell_done(done: Mapping[str, Mapping[str, "Tally"]], *, as_json: bool, note: str | None = None) -> int:
+def tell_done(done: Mapping[str, Mapping[str, "Tally"]], *, as_json: bool) -> int:
     """Say what the stages did; the exit code is that of the gravest problem."""
     total = sum_up(done)
     document: dict[str, Any] = {
         "changed": total.changed,
         "lines": {name: {stage: tally.counts for stage, tally in stages.items()} for name, stages in done.items()},
     }
-    document |= {"note": note} if note else {}
-    quiet = line(note or "nothing was waiting: nothing was changed")
+    quiet = line("nothing was waiting: nothing was changed")
     return answer(document, [_done_table(done) if total.counts else quiet], as_json=as_json, problems=total.problems)
 
 

@@ -29,25 +29,29 @@ def status(as_json: AsJson = False) -> int:
 
 
 def status_shown(counted: Mapping[str, Any]) -> list[RenderableType]:
-    """What was counted, one block a noun; what is counted by state is a line of words."""
-    return [facts("Status", {name.replace("_", " "): _words(name, value) for name, value in counted.items()})]
+    """What was counted, one line of words a noun."""
+    return [facts("Status", {name.replace("_", " "): _told(name, value) for name, value in counted.items()})]
 
 
-def _words(name: str, value: object) -> str:
+def _told(name: str, value: object) -> str:
+    """`{"posted": 2, "held": 1}` → `2 posted, 1 held`; amounts in kroner; what is nought is left out."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    if name == "ledger":
+        parts = [f"{account} {kroner(amount)}" for account, amount in value.items() if amount]
+    else:
+        parts = [part for key, count in value.items() if count for part in _parts(str(key), count)]
+    return ", ".join(parts) or "none"
+
+
+def _parts(key: str, value: object) -> list[str]:
+    if key == "by_state" and isinstance(value, Mapping):
+        return [f"{count} {state}" for state, count in value.items() if count]
     if isinstance(value, Mapping):
-        parts = [f"{_figure(str(key), count)} {_plain(str(key))}" for key, count in value.items() if count]
-        return ", ".join(parts) or "none"
-    return _figure(name, value)
-
-
-def _figure(name: str, value: object) -> str:
-    if isinstance(value, int) and name.endswith("_ore"):
-        return kroner(value)
-    return _words(name, value) if isinstance(value, Mapping) else str(value)
-
-
-def _plain(name: str) -> str:
-    return name.removesuffix("_ore").replace("_", " ")
+        return [f"{key}: {' '.join(part for name, each in value.items() for part in _parts(str(name), each))}"]
+    if key.endswith("_ore") and isinstance(value, int):
+        return [f"{kroner(value)} {key.removesuffix('_ore')}"]
+    return [f"{value}" if key == "count" else f"{value} {key}"]
 
 
 def audit(as_json: AsJson = False) -> int:
