@@ -13,7 +13,7 @@ import pytest
 from cards.errors import Unsure
 from store.audit import violations
 from tests.sim.fate import Fate, watched
-from tests.sim.world import End, end_of, lay_out_inbox, live, open_world
+from tests.sim.world import End, but_for_the_numbers, end_of, lay_out_inbox, live, open_world
 
 SLICES = 8  # the copies are shared out over this many tests, so that two cores can work on them
 FAST = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
@@ -103,13 +103,14 @@ OUTSIDE = ("printer.submit", "carrier.book", "carrier.hand_over", "payments.refu
 def test_a_lost_answer_leads_to_one_act(
     act: str, side: str, undisturbed: tuple[Path, End, int], tmp_path: Path
 ) -> None:
-    """Every such call loses its first answer, once with the act done and once without: it is settled by look-up."""
+    """Every other such call loses its answer, with the act done or without: it is settled by look-up."""
     inbox, end, _ = undisturbed
-    lost: list[int] = []
+    lost: list[bool] = []
 
     def lose(number: int, name: str) -> None:
-        if name == f"{side} {act}" and (not lost or lost[-1] < number - 3):
-            lost.append(number)
+        if name == f"{side} {act}":
+            lost.append(not any(lost[-1:]))
+        if name == f"{side} {act}" and lost[-1]:
             raise Unsure("sim.answer_lost", "the answer was lost", fix="look it up")
 
     with open_world(tmp_path) as house:
@@ -144,4 +145,4 @@ def test_a_day_that_runs_twice_at_once_ends_the_same(
             live(house, inbox)
             assert ran
             assert violations(house.store, house.blobs) == [], ran
-            assert end_of(house).differences(end) == {}, ran
+            assert but_for_the_numbers(end_of(house)).differences(but_for_the_numbers(end)) == {}, ran
