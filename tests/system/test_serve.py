@@ -81,7 +81,7 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
             start_new_session=True,
         )
     try:
-        wait_until(lambda: program.poll() is not None or address(settings) in said.read_text("utf-8"), 120)
+        wait_until(lambda: program.poll() is not None or address(settings) in said.read_text("utf-8"), 240)
         assert program.poll() is None, said.read_text("utf-8")
         with httpx.Client(base_url=f"{address(settings)}/api/", timeout=20) as api:
             yield api
@@ -117,7 +117,7 @@ def last_run(api: httpx.Client, deployment_id: str) -> dict[str, Any] | None:
 
 
 def ended_run(api: httpx.Client, deployment_id: str) -> dict[str, Any]:
-    wait_until(lambda: last_run(api, deployment_id), 60)
+    wait_until(lambda: last_run(api, deployment_id), 120)
     run = last_run(api, deployment_id)
     assert run is not None
     return run
