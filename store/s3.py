@@ -1,6 +1,8 @@
 """How we speak to S3: one client a place, few retries, short waits: a dead server is told of, not waited for."""
 
+import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -29,7 +31,15 @@ class S3Place:
 
 
 def connect(place: S3Place) -> "S3Client":
-    """A client of its own session (boto3's default session is not safe to share between threads)."""
+    """A client for that place. Making one takes a third of a second, so a process makes one for each place and
+    environment; clients may be shared between threads, not between processes."""
+    environment = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+    return _client(place, environment, os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _client(place: S3Place, _environment: tuple[tuple[str, str], ...], _process: int) -> "S3Client":
+    # Its own session: boto3's default one is not safe to share between threads.
     session = boto3.session.Session(
         aws_access_key_id=place.access_key, aws_secret_access_key=place.secret_key, region_name=place.region
     )

@@ -9,7 +9,7 @@ import pytest
 
 from cards.adapters.system import SteadyClock
 from store.database import Store, migrate, open_store
-from store.s3 import S3Place, connect
+from store.s3 import S3Place
 from tests.servers import Postgres, S3Server, running_postgres, running_s3
 
 
@@ -74,10 +74,10 @@ class Bucket:
 
 
 @pytest.fixture
-def s3(s3_server: S3Server, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
-    """A fresh bucket; the environment names the server, so that `s3://…` addresses work too."""
-    name = f"t{abs(hash(request.node.nodeid)) % 10**12}"
-    connect(s3_server.place).create_bucket(Bucket=name)
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket; the environment names the server, so that `s3://…` addresses work too."""
+    name = "tests"
+    s3_server.empty(name)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret_key)

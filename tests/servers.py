@@ -89,6 +89,16 @@ class S3Server:
         """An identity that may only read."""
         return S3Place(endpoint_url=self.endpoint, access_key="reader", secret_key=self.secret_key)
 
+    def empty(self, bucket: str) -> None:
+        """Make the bucket when there is none (a second each: it takes volumes), else take everything out of it."""
+        client = connect(self.place)
+        if bucket not in [known["Name"] for known in client.list_buckets()["Buckets"]]:
+            client.create_bucket(Bucket=bucket)
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            kept = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+            if kept:
+                client.delete_objects(Bucket=bucket, Delete={"Objects": kept})  # type: ignore[typeddict-item]  # keys only
+
     def _identities(self) -> dict[str, object]:
         def identity(name: str, *actions: str) -> dict[str, object]:
             credentials = [{"accessKey": name, "secretKey": self.secret_key}]
