@@ -28,9 +28,7 @@ OPEN = (EffectState.PLANNED, EffectState.SENT, EffectState.UNSURE)
 _STEPS: dict[EffectState, frozenset[EffectState]] = {
     EffectState.PLANNED: frozenset({EffectState.SENT}),
     # Back to planned only when the other side said that it took nothing (Unavailable).
-    EffectState.SENT: frozenset(
-        {EffectState.CONFIRMED, EffectState.REFUSED, EffectState.UNSURE, EffectState.PLANNED}
-    ),
+    EffectState.SENT: frozenset({EffectState.CONFIRMED, EffectState.REFUSED, EffectState.UNSURE, EffectState.PLANNED}),
     # Looked up: it happened, it was refused, or it never arrived there and may be sent (again) with the same key.
     EffectState.UNSURE: frozenset({EffectState.CONFIRMED, EffectState.REFUSED, EffectState.PLANNED}),
     EffectState.CONFIRMED: frozenset(),

@@ -122,7 +122,7 @@ def parse_order(text: str | bytes, *, today: date) -> ApprovedOrder:
     """
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
+    except (ValueError, RecursionError) as fault:  # also numbers of thousands of digits, and nesting without end
         raise Refused(
             "order.not_json", f"the file is not JSON: {fault}", fix="send the order as JSON in UTF-8"
         ) from None

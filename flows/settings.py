@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from billing.models import Seller
 from cards.address import Address
@@ -83,8 +83,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         first = fault.errors(include_url=False, include_input=False)[0]
         name = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
         raise Refused("settings.invalid", first["msg"], field=name, fix="correct the variable") from None
-    except ValueError as fault:
-        raise Refused("settings.invalid", str(fault), fix="structured settings are JSON: check the quotes") from None
+    except SettingsError as fault:
+        name = PREFIX + str(fault).partition('field "')[2].partition('"')[0].upper()
+        raise Refused("settings.invalid", "the value is not JSON", field=name, fix="write it as JSON: check the quotes") from None
     return _fit_for_production(settings)
 
 

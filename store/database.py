@@ -13,8 +13,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -213,6 +211,9 @@ def migrate(url: str) -> None:
 
     Raises as `open_store` does, except for an older schema.
     """
+    from alembic import command  # noqa: PLC0415 -- a fifth of a second that every other command would pay
+    from alembic.config import Config  # noqa: PLC0415 -- as above
+
     target = _target(url)
     if target.get_backend_name() == "sqlite":
         _look_at_folder(target, to_write=True)

@@ -4,11 +4,12 @@ Finding, proposing, approving and executing are separate acts with an actor each
 and the refund's effects are one transaction; the money moves after it, once per key.
 """
 
+from collections.abc import Iterable
 from itertools import groupby
 
 from billing.credit_notes import issue_credit_note
-from billing.ledger import entries_of_credit_note, entries_of_refund
-from billing.models import Buyer, Refund, RefundCase, RefundItem, RefundState
+from billing.ledger import entries_of_credit_note, entries_of_refund, entries_of_set_off
+from billing.models import Buyer, CreditNote, Invoice, Refund, RefundCase, RefundItem, RefundState
 from billing.refunds import approve, propose, start
 from cards.days import oslo_day
 from cards.effects import Effect, EffectKind, EffectState
@@ -69,9 +70,17 @@ def _propose(house: House, uow: UnitOfWork, findings: list[PostageFinding], *, b
         items=[_item(finding) for finding in findings],
         by=by,
         at=house.clock.now(),
+        originals=_own_invoices(uow, findings),
+        earlier_credits=uow.credit_notes.all(),
     )
     uow.refunds.add(case)
     return case
+
+
+def _own_invoices(uow: UnitOfWork, findings: Iterable[PostageFinding]) -> list[Invoice]:
+    """The invoices of this house that some findings are about: no credit may go above them."""
+    numbers = {finding.charge.invoice_number for finding in findings if finding.charge.origin == "own"}
+    return [uow.invoices.get(int(number)) for number in sorted(numbers)]
 
 
 def _item(finding: PostageFinding) -> RefundItem:
@@ -120,15 +129,12 @@ def _credit_case(house: House, case_id: str) -> str:
         if case.state is not RefundState.APPROVED:
             return "already_done"
         start(case)
-        note = issue_credit_note(
-            number=uow.series.next("credit_note"),
-            issued_on=oslo_day(house.clock.now()),
-            case=case,
-            seller=house.settings.seller,
-            buyer=_payer(uow, case),
-        )
+        note = _credit_note(house, uow, case)
         uow.credit_notes.add(note)
         uow.ledger.post(entries_of_credit_note(note))
+        set_off = case.gross_ore - sum(_amounts(case).values())
+        if set_off:
+            uow.ledger.post(entries_of_set_off(note, amount_ore=set_off, booked_on=note.issued_on))
         uow.refunds.to_state(case_id, RefundState.APPROVED, RefundState.EXECUTING, credit_note=note.number)
         for payment, amount in _amounts(case).items():
             request = {"case": case_id, "payment": payment, "amount_ore": amount}
@@ -136,6 +142,20 @@ def _credit_case(house: House, case_id: str) -> str:
         document = f"credit_note/{note.number}"
         uow.effects.plan(f"mail:credit_note:{note.number}", EffectKind.MAIL, document, {"document": document})
     return "credited"
+
+
+def _credit_note(house: House, uow: UnitOfWork, case: RefundCase) -> CreditNote:
+    in_case = {item.finding_id for item in case.items}
+    findings = [finding for finding in uow.postage.findings() if finding.finding_id in in_case]
+    return issue_credit_note(
+        number=uow.series.next("credit_note"),
+        issued_on=oslo_day(house.clock.now()),
+        case=case,
+        seller=house.settings.seller,
+        buyer=_payer(uow, case),
+        other_originals=_own_invoices(uow, findings),
+        earlier_credits=uow.credit_notes.all(),
+    )
 
 
 def _payer(uow: UnitOfWork, case: RefundCase) -> Buyer:

@@ -92,7 +92,7 @@ def test_the_digest_is_of_the_content_not_of_the_typing() -> None:
     assert other.digest() != digest
 
 
-@pytest.mark.parametrize("text", ["{", b"\xff\xfe{}", "", "order"])
+@pytest.mark.parametrize("text", ["{", b"\xff\xfe{}", "", "order", "[" * 100_000, "9" * 5_000])
 def test_what_is_no_json_is_said(text: str | bytes) -> None:
     assert _refusal(text).code == "order.not_json"
 
