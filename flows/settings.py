@@ -85,7 +85,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise Refused("settings.invalid", first["msg"], field=name, fix="correct the variable") from None
     except SettingsError as fault:
         name = PREFIX + str(fault).partition('field "')[2].partition('"')[0].upper()
-        raise Refused("settings.invalid", "the value is not JSON", field=name, fix="write it as JSON: check the quotes") from None
+        raise Refused(
+            "settings.invalid", "the value is not JSON", field=name, fix="write it as JSON: check the quotes"
+        ) from None
     return _fit_for_production(settings)
 
 
