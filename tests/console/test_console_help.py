@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -71,7 +70,7 @@ def test_the_commands_of_the_issue_are_there() -> None:
     assert {("refunds", verb) for verb in ("find", "propose", "approve", "execute", "list")} <= set(COMMANDS)
 
 
-@pytest.mark.parametrize("words", [(), *{(w[0],) for w in COMMANDS}, *COMMANDS], ids=" ".join)
+@pytest.mark.parametrize("words", [(), *sorted({w[:1] for w in COMMANDS} | set(COMMANDS))], ids=" ".join)
 def test_help_fits_80_columns(terminal: Terminal, words: Words) -> None:
     said = terminal(*words, "--help")
     assert said.code == 0
@@ -85,7 +84,7 @@ def test_every_command_speaks_to_machines(words: Words) -> None:
     assert "--json" in COMMANDS[words]
 
 
-@pytest.mark.parametrize("words", set(COMMANDS) - LOOKS_ONLY - RUNS_A_WORLD_OF_ITS_OWN, ids=" ".join)
+@pytest.mark.parametrize("words", sorted(set(COMMANDS) - LOOKS_ONLY - RUNS_A_WORLD_OF_ITS_OWN), ids=" ".join)
 def test_what_changes_something_can_be_tried(words: Words) -> None:
     assert "--dry-run" in COMMANDS[words]
 
@@ -107,9 +106,3 @@ def test_help_loads_no_room() -> None:
     program = f"import sys, console.cli; print(sorted({heavy!r} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert out.strip() == "[]"
-
-
-def test_help_is_quick() -> None:
-    begun = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "console.cli", "--help"], check=True, capture_output=True)
-    assert time.perf_counter() - begun < 5  # 0.5 s on an idle machine
