@@ -60,7 +60,8 @@ def _strand(waves: int, share: float, way: int) -> _Curve:
 
 
 def _rosettes(canvas: Canvas, design: Design, side: Side) -> None:
-    canvas.setStrokeColor(HexColor(design.palette["line"]))
+    # Small print lies on the back's rosettes: they are as light as the waves there.
+    canvas.setStrokeColor(HexColor(design.palette["line" if side == "front" else "soft"]))
     centre = (66.0, 20.5) if side == "front" else (30.0, 27.0)
     radius = 17.5 if side == "front" else 16.0
     pattern = design.guilloche

@@ -6,11 +6,7 @@ decoded; the ground and the fixed words are one form a side and file; codes are 
 
 import hashlib
 import io
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from reportlab import rl_config
 from reportlab.lib.colors import HexColor
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
@@ -40,8 +36,6 @@ PAGE_DOTS = (1035, 662)  # 85.60 x 53.98 mm and the bleed, rounded up to whole d
 SIDES: tuple[Side, Side] = ("front", "back")
 _ASCENT = 0.9  # of the type size, from the head of a box to the first baseline: room for a capital with its accent
 
-_ascii85_lock = threading.Lock()
-
 
 class _Jpeg(ImageReader):  # type: ignore[misc]  # reportlab ships no types
     """A finished JPEG that reportlab embeds as it is: named by its digest, never decoded."""
@@ -56,17 +50,6 @@ class _Jpeg(ImageReader):  # type: ignore[misc]  # reportlab ships no types
 
     def jpeg_fh(self) -> io.BytesIO:
         return io.BytesIO(self._jpeg)
-
-
-@contextmanager
-def without_ascii85() -> Iterator[None]:
-    """reportlab wraps every stream in ASCII85 by a switch of the process; off while a run is drawn, then as it was."""
-    with _ascii85_lock:
-        before, rl_config.useA85 = rl_config.useA85, 0
-        try:
-            yield
-        finally:
-            rl_config.useA85 = before
 
 
 def page_size() -> tuple[float, float]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from reportlab.pdfgen.canvas import Canvas
 
 from printing.models import Face
-from printing.page import SIDES, draw_page, page_size, trim_box, without_ascii85
+from printing.page import SIDES, draw_page, page_size, trim_box
 from printing.pictures import draw_contact_sheet, page_png
 from printing.run_sheet import draw_run_sheet
 
@@ -26,14 +26,13 @@ def draw_run(faces: Sequence[Face], portraits: Sequence[bytes], *, title: str) -
     if len(faces) != len(portraits):
         raise ValueError(f"{len(faces)} faces and {len(portraits)} portraits are no run")
     sheet = io.BytesIO()
-    with without_ascii85():
-        canvas = Canvas(sheet, pagesize=page_size(), invariant=1, pageCompression=1)
-        canvas.setTitle(title)
-        canvas.setCreator("hsecard")
-        canvas.setTrimBox(trim_box())
-        drawn_forms: set[str] = set()
-        for face, portrait in zip(faces, portraits, strict=True):
-            for side in SIDES:
-                draw_page(canvas, face, portrait, side, drawn_forms)
-        canvas.save()
+    canvas = Canvas(sheet, pagesize=page_size(), invariant=1, pageCompression=1)
+    canvas.setTitle(title)
+    canvas.setCreator("hsecard")
+    canvas.setTrimBox(trim_box())
+    drawn_forms: set[str] = set()
+    for face, portrait in zip(faces, portraits, strict=True):
+        for side in SIDES:
+            draw_page(canvas, face, portrait, side, drawn_forms)
+    canvas.save()
     return sheet.getvalue()

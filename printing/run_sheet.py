@@ -9,7 +9,7 @@ from reportlab.pdfgen.canvas import Canvas
 from printing.artwork import MM
 from printing.codes import DOT_MM, code128_bars
 from printing.models import FaceContent
-from printing.page import paint_bars, without_ascii85
+from printing.page import paint_bars
 from printing.typeset import font_name, unprintable, width_mm
 
 _ROWS = 24
@@ -29,15 +29,14 @@ def draw_run_sheet(batch_id: str, rows: Sequence[tuple[int, FaceContent]]) -> by
     """An A4 list of a batch as PDF: position, number, name, employer and Code 128 of the number, 24 cards a page."""
     sheet = io.BytesIO()
     pages = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)] or [rows]
-    with without_ascii85():
-        canvas = Canvas(sheet, pagesize=A4, invariant=1, pageCompression=1)
-        canvas.setTitle(f"Run sheet {batch_id}")
-        for number, page in enumerate(pages, start=1):
-            _draw_head(canvas, batch_id, f"{number} / {len(pages)}", len(rows))
-            for line, (position, content) in enumerate(page):
-                _draw_row(canvas, _TOP_MM - (line + 1) * _STEP_MM, position, content)
-            canvas.showPage()
-        canvas.save()
+    canvas = Canvas(sheet, pagesize=A4, invariant=1, pageCompression=1)
+    canvas.setTitle(f"Run sheet {batch_id}")
+    for number, page in enumerate(pages, start=1):
+        _draw_head(canvas, batch_id, f"{number} / {len(pages)}", len(rows))
+        for line, (position, content) in enumerate(page):
+            _draw_row(canvas, _TOP_MM - (line + 1) * _STEP_MM, position, content)
+        canvas.showPage()
+    canvas.save()
     return sheet.getvalue()
 
 
