@@ -1,0 +1,133 @@
+"""Cards come out as they always did: bytes of a run, look of its pages, codes, and what a second PDF library sees.
+
+A changed hash is a changed card: look at the pages before writing it down anew.
+"""
+
+import hashlib
+import io
+import re
+import zlib
+from datetime import date
+from functools import cache
+
+import cv2
+import numpy as np
+import pypdf
+import pytest
+import zxingcpp
+from PIL import Image
+
+from printing.faces import lay_out
+from printing.models import Face, FaceContent
+from printing.run import draw_run, page_png
+
+KINDS = {
+    "construction": ("Bygg og anlegg", "Construction"),
+    "cleaning": ("Renhold", "Cleaning"),
+    "car_care": ("Bilpleie og hjulskift", "Car care and wheels"),
+    "goods_transport": ("Varetransport", "Goods transport"),
+}
+RUNS = {
+    "construction": "bc4c0e4f1977c26dd99376a3bf61bea564736d6119a64e9228c0c05da9a98560",
+    "cleaning": "ad88164f7f3a1225c41bdf4e625bfa2d8b052b61ea813398501eccd43ab2f61c",
+    "car_care": "121ce1506ea9e82ae2daaea879b46bd70e9bea1b44e3d5519c881e6d40e1d7b0",
+    "goods_transport": "d3daa6b40029d901b65d90c4ebedaba1068ca35dfe218b537154e4ba93076113",
+}
+LOOKS = {
+    "construction": ("839da37c8735f02c8e1239cd7118631c", "d9cf659f3c1727ae04abb19a1749acaa"),
+    "cleaning": ("7b54a034436bd289f81e56092d6301ce", "a6dc439f0d6f53427d954ed727dab78c"),
+    "car_care": ("3f908a7f08935b8c9d9ffcfae1f12259", "4f00bef0a6eab34b28839a0dae7ccc09"),
+    "goods_transport": ("1268b3d99f184fecbc009882a1b0071b", "e189356d62f00aa7391cacb5d32c9505"),
+}
+USUAL_DEFLATE = zlib.crc32(zlib.compress(bytes(range(256)) * 64 + b"HMS-kort" * 99)) == 3479729727
+needs_usual_deflate = pytest.mark.skipif(not USUAL_DEFLATE, reason="another zlib packs the same pages in other bytes")
+
+
+@cache
+def portrait() -> bytes:
+    file = io.BytesIO()
+    ramp = np.linspace(60, 200, 331)[:, None, None] + np.zeros((331, 260, 3))
+    ramp[60:200, 40:200] = (180, 140, 120)
+    Image.fromarray(ramp.astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+@cache
+def run_of(kind: str) -> bytes:
+    label_no, label_en = KINDS[kind]
+    content = FaceContent(
+        card_id="card-1", number="4388261", kind=kind, kind_label_no=label_no, kind_label_en=label_en,
+        given_name="Ánnámáret", family_name="Nguyễn-Żółkiewska", birth_date=date(1990, 2, 28),
+        employer="Fjordbygg og Sønner AS", org_number="310149942", issued_on=date(2026, 11, 23),
+        issuer="Evry Card Services AS", status_url="https://status.hsecard.example/4388261/K7Q2PMX4",
+        portrait_sha256=hashlib.sha256(portrait()).hexdigest(),
+    )  # fmt: skip
+    face = lay_out(content)
+    assert isinstance(face, Face)
+    return draw_run([face], [portrait()], title="Golden")
+
+
+def pixels_of(kind: str, page: int, dpi: int) -> np.ndarray:
+    with Image.open(io.BytesIO(page_png(run_of(kind), page, dpi))) as opened:
+        return np.asarray(opened.convert("RGB"))
+
+
+@needs_usual_deflate
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_has_the_bytes_it_always_had(kind: str):
+    assert hashlib.sha256(run_of(kind)).hexdigest() == RUNS[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_faces_look_as_they_always_did(kind: str):
+    looks = tuple(hashlib.sha256(pixels_of(kind, page, 300).tobytes()).hexdigest()[:32] for page in (0, 1))
+    assert looks == LOOKS[kind]
+
+
+@pytest.mark.parametrize("dpi", [300, 600])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_code_is_read_from_the_whole_back_at_printer_resolution(kind: str, dpi: int):
+    grey = cv2.cvtColor(pixels_of(kind, 1, dpi), cv2.COLOR_RGB2GRAY)
+    seen = {(str(code.format), code.text) for code in zxingcpp.read_barcodes(grey)}
+    wanted = {("QR Code", "https://status.hsecard.example/4388261/K7Q2PMX4"), ("Code 128", "4388261")}
+    assert seen == wanted
+
+
+def millimetres(box: pypdf.generic.RectangleObject) -> tuple[float, float]:
+    return float(box.width) * 25.4 / 72, float(box.height) * 25.4 / 72
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_library_sees_the_card_within_its_bleed(kind: str):
+    for page in pypdf.PdfReader(io.BytesIO(run_of(kind)), strict=True).pages:
+        assert millimetres(page.trimbox) == pytest.approx((85.60, 53.98), abs=0.001)
+        assert millimetres(page.mediabox) == pytest.approx((1035 * 25.4 / 300, 662 * 25.4 / 300), abs=0.001)
+        left, low = float(page.trimbox.left) - float(page.mediabox.left), float(page.trimbox.bottom)
+        assert (left * 25.4 / 72, low * 25.4 / 72) == pytest.approx((1.016, 1.016), abs=0.001)
+
+
+def test_fonts_are_embedded_as_subsets_with_their_letters():
+    front = pypdf.PdfReader(io.BytesIO(run_of("construction"))).pages[0]
+    house = [font.get_object() for font in front["/Resources"]["/Font"].values()]
+    house = [font for font in house if "Noto" in font["/BaseFont"]]
+    assert len(house) >= 3
+    for font in house:
+        assert re.fullmatch(r"/[A-Z]{6}\+.*", font["/BaseFont"])
+        embedded = font["/FontDescriptor"].get_object()["/FontFile2"].get_object().get_data()
+        assert 1_000 < len(embedded) < 60_000
+    assert "Nguyễn-Żółkiewska" in front.extract_text()
+
+
+def test_the_portrait_is_embedded_as_it_is():
+    front = pypdf.PdfReader(io.BytesIO(run_of("construction"))).pages[0]
+    pictures = [found.get_object() for found in front["/Resources"]["/XObject"].values()]
+    (jpeg,) = [found for found in pictures if found["/Subtype"] == "/Image"]
+    assert list(jpeg["/Filter"]) == ["/DCTDecode"]
+    assert portrait() in run_of("construction")
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_black_is_the_one_that_printers_take_from_the_black_panel(page: int):
+    drawn = pypdf.PdfReader(io.BytesIO(run_of("construction"))).pages[page].get_contents().get_data().decode("latin-1")
+    assert re.search(r"^0 g$", drawn, re.MULTILINE)
+    assert not re.search(r"\b[\d.]+ [\d.]+ [\d.]+ [\d.]+ k\b|^0 0 0 rg$", drawn, re.MULTILINE)
