@@ -23,7 +23,9 @@ def sentences() -> dict[PhotoReason, tuple[str, str]]:
     return {PhotoReason(code): (both["no"], both["en"]) for code, both in json.loads(text).items()}
 
 
-_HEADGEAR = frozenset({"brow_colour", "room_above"})  # what a religious head covering may break
+# What a religious head covering may break: cloth of any colour down to the brows. A head that leaves the picture is cut
+# with a covering as without one.
+_HEADGEAR = frozenset({"brow_colour", "brow_light"})
 
 
 class Limit(NamedTuple):

@@ -6,11 +6,14 @@ import math
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from printing.measure import look_at
 from printing.models import PhotoReason
+from printing.photos import Photo, open_photo
 from printing.portrait import check, make_portrait
 from printing.refusals import sentences
 
@@ -62,6 +65,40 @@ def test_a_photo_on_its_side_without_exif_is_found_where_it_lies(quarters: int):
     assert verdict.accepted
     assert verdict.eyes is not None
     assert all(0 < x < turned.width and 0 < y < turned.height for x, y in verdict.eyes)
+
+
+def with_cloth(photo: Path, colour: tuple[int, int, int]) -> bytes:
+    """A head covering of one colour, down to just above the brows."""
+    opened = open_photo(photo.read_bytes())
+    assert isinstance(opened, Photo)
+    sight = look_at(opened)
+    face, scale = sight.faces[0], opened.reduction
+    top, brow = face.mesh[10, :2] * scale, face.mesh[151, :2] * scale
+    foot = (int(top[0]), int(top[1] + 1.5 * (brow[1] - top[1])))
+    with Image.open(photo) as bare:
+        picture = np.array(bare.convert("RGB"))
+    axes = (int(1.35 * face.eye_distance * scale), int(1.05 * face.eye_distance * scale))
+    cv2.ellipse(picture, foot, axes, 0, 180, 360, colour, -1)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=92)
+    return file.getvalue()
+
+
+@needs_photos
+@pytest.mark.parametrize("colour", [(245, 245, 245), (20, 20, 25), (170, 20, 30)], ids=["white", "black", "red"])
+def test_cloth_over_the_forehead_passes_only_as_a_head_covering(colour: tuple[int, int, int]):
+    photo = with_cloth(PHOTOS / "ok_biden_half_body.jpg", colour)
+    assert {found.reason for found in check(photo).findings} == {PhotoReason.COVERED}
+    assert check(photo, head_covering=True).accepted
+
+
+@needs_photos
+def test_a_head_covering_excuses_nothing_but_itself():
+    for told in PICTURES:
+        if told["expected"] == "reject" and "covered" not in told["reasons"]:
+            verdict = check((PHOTOS / told["file"]).read_bytes(), head_covering=True)
+            assert not verdict.accepted, told["file"]
+            assert {found.reason.value for found in verdict.findings} & set(told["reasons"])
 
 
 @pytest.mark.parametrize(
