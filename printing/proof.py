@@ -9,6 +9,7 @@ import ctypes
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ import zxingcpp
 
 from printing.codes import DOT_MM, DOT_PT
 from printing.faces import design_on, values
-from printing.layout import Box, CodeBox, Placeholder, PortraitBox, Side, ValueText, faces_of
+from printing.layout import Box, CodeBox, Element, Placeholder, PortraitBox, ValueText, faces_of
 from printing.models import CARD_HEIGHT_MM, FaceContent, FaceMismatch
 from printing.page import BLEED_DOTS, PAGE_DOTS, SIDES
 from printing.pictures import Pixels, opened_pdf, page_pixels
@@ -29,7 +30,25 @@ _PERSONAL: frozenset[Placeholder] = frozenset({"family_name", "given_name", "bir
 _SAME_PICTURE = 6.0  # grey levels of mean difference on small pictures; drawing alone costs below 2
 _SMALL = (44, 56)
 _EDGE_PT = BLEED_DOTS * DOT_PT
-_Finding = tuple[str, str, str]  # what, expected, found
+Finding = tuple[str, str, str]  # what, expected, found
+
+
+class SideSeen(NamedTuple):
+    """What is on one side of a drawn card, each tuple in the order of the design's boxes of that sort."""
+
+    size: tuple[int, int]  # of the page in dots
+    texts: tuple[str, ...] = ()
+    codes: tuple[tuple[str, ...], ...] = ()  # what each reader read
+    jpegs: tuple[str, ...] = ()  # SHA-256 of every picture in the page
+    shown: tuple[npt.NDArray[np.float32], ...] = ()  # small copies of what shows in the portrait's place
+
+
+class CardSeen(NamedTuple):
+    """A drawn card as it was read, without looking at the order."""
+
+    design: str
+    front: SideSeen
+    back: SideSeen
 
 
 def read_back(run_pdf: bytes, expected: Sequence[FaceContent], portraits: Sequence[bytes]) -> list[FaceMismatch]:
@@ -40,52 +59,95 @@ def read_back(run_pdf: bytes, expected: Sequence[FaceContent], portraits: Sequen
     """
     if len(expected) != len(portraits):
         raise ValueError(f"{len(expected)} contents and {len(portraits)} portraits cannot be compared")
+    first = expected[0].card_id if expected else ""
     try:
         with opened_pdf(run_pdf) as document:
             if len(document) != 2 * len(expected):
                 found = f"{len(document)} pages"
-                return [_mismatch(1, expected[0].card_id if expected else "", "page", f"{2 * len(expected)}", found)]
+                return [_mismatch(1, first, ("page", f"{2 * len(expected)}", found))]
             return [
-                _mismatch(position + 1, content.card_id, *finding)
+                _mismatch(position + 1, content.card_id, finding)
                 for position, (content, portrait) in enumerate(zip(expected, portraits, strict=True))
-                for finding in _card_findings(document, position, content, portrait)
+                for finding in differences(_see_card(document, position, _design_of(content)), content, portrait)
             ]
     except pypdfium2.PdfiumError:
-        return [_mismatch(1, expected[0].card_id if expected else "", "page", "a readable file", "no readable file")]
+        return [_mismatch(1, first, ("page", "a readable file", "no readable file"))]
 
 
-def _mismatch(position: int, card_id: str, what: str, expected: str, found: str) -> FaceMismatch:
+def see_run(run_pdf: bytes, designs: Sequence[str]) -> list[CardSeen]:
+    """All cards of a run as they are drawn, `designs[i]` being the look of card i; for `differences` from any order."""
+    with opened_pdf(run_pdf) as document:
+        return [_see_card(document, position, name) for position, name in enumerate(designs)]
+
+
+def differences(seen: CardSeen, content: FaceContent, portrait: bytes) -> list[Finding]:
+    """Where a card that was read is not the one ordered: (what, expected, found), personal text as digests."""
+    name = _design_of(content)
+    if seen.design != name:
+        return [("page", name, seen.design)]
+    return [
+        finding
+        for side, found in zip(SIDES, (seen.front, seen.back), strict=True)
+        for finding in _side_findings(found, faces_of(name).side(side), content, portrait)
+    ]
+
+
+def _design_of(content: FaceContent) -> str:
+    return design_on(content.issued_on, content.kind)
+
+
+def _mismatch(position: int, card_id: str, finding: Finding) -> FaceMismatch:
+    what, expected, found = finding
     return FaceMismatch(position=position, card_id=card_id, what=what, expected=expected, found=found)
 
 
-def _card_findings(
-    document: pypdfium2.PdfDocument, position: int, content: FaceContent, portrait: bytes
-) -> Iterator[_Finding]:
-    name = design_on(content.issued_on, content.kind)
-    for offset, side in enumerate(SIDES):
-        page = document[2 * position + offset]
-        pixels = page_pixels(page, _DPI)
-        if pixels.shape[1::-1] != PAGE_DOTS:
-            yield "page", f"{PAGE_DOTS[0]} x {PAGE_DOTS[1]}", f"{pixels.shape[1]} x {pixels.shape[0]}"
-            continue
-        yield from _text_findings(page, content, name, side)
-        for element in faces_of(name).side(side):
-            if isinstance(element, CodeBox):
-                yield from _code_findings(_cut(pixels, element.box), element, content)
-            elif isinstance(element, PortraitBox):
-                yield from _portrait_findings(page, _cut(pixels, element.box), portrait, content.portrait_sha256)
-        page.close()
+def _see_card(document: pypdfium2.PdfDocument, position: int, name: str) -> CardSeen:
+    front, back = (
+        _see_side(document[2 * position + offset], faces_of(name).side(side)) for offset, side in enumerate(SIDES)
+    )
+    return CardSeen(design=name, front=front, back=back)
 
 
-def _text_findings(page: pypdfium2.PdfPage, content: FaceContent, name: str, side: Side) -> Iterator[_Finding]:
+def _see_side(page: pypdfium2.PdfPage, elements: Sequence[Element]) -> SideSeen:
+    pixels = page_pixels(page, _DPI)
+    size = (pixels.shape[1], pixels.shape[0])
+    if size != PAGE_DOTS:
+        return SideSeen(size)
+    letters = _letters(page)
+    seen = SideSeen(
+        size=size,
+        texts=tuple(_bare(_text_in(letters, place.box)) for place in elements if isinstance(place, ValueText)),
+        codes=tuple(_read_code(_cut(pixels, place.box), place) for place in elements if isinstance(place, CodeBox)),
+        jpegs=tuple(_jpegs(page)),
+        shown=tuple(_small(_cut(pixels, place.box)) for place in elements if isinstance(place, PortraitBox)),
+    )
+    page.close()
+    return seen
+
+
+def _side_findings(
+    seen: SideSeen, elements: Sequence[Element], content: FaceContent, portrait: bytes
+) -> Iterator[Finding]:
+    if seen.size != PAGE_DOTS:
+        yield "page", f"{PAGE_DOTS[0]} x {PAGE_DOTS[1]}", f"{seen.size[0]} x {seen.size[1]}"
+        return
+    yield from _text_findings(seen, elements, content)
+    places = [place for place in elements if isinstance(place, CodeBox)]
+    for code, texts in zip(places, seen.codes, strict=True):
+        yield from _code_findings(code, texts, content)
+    for shown in seen.shown:
+        yield from _portrait_findings(seen.jpegs, shown, portrait, content.portrait_sha256)
+
+
+def _text_findings(seen: SideSeen, elements: Sequence[Element], content: FaceContent) -> Iterator[Finding]:
     """Each value box holds exactly its own text: a name that merely begins alike is another name."""
-    texts, letters = values(content), _letters(page)
-    for place in faces_of(name).side(side):
-        if isinstance(place, ValueText):
-            wanted, seen = _bare(texts[place.placeholder]), _bare(_text_in(letters, place.box))
-            if wanted != seen:
-                veiled = place.placeholder in _PERSONAL
-                yield "text", _told(place.placeholder, wanted, veiled), _told(place.placeholder, seen, veiled)
+    texts = values(content)
+    places = [place.placeholder for place in elements if isinstance(place, ValueText)]
+    for placeholder, found in zip(places, seen.texts, strict=True):
+        wanted = _bare(texts[placeholder])
+        if wanted != found:
+            veiled = placeholder in _PERSONAL
+            yield "text", _told(placeholder, wanted, veiled), _told(placeholder, found, veiled)
 
 
 def _letters(page: pypdfium2.PdfPage) -> list[tuple[str, float, float]]:
@@ -129,17 +191,19 @@ def _cut(pixels: Pixels, box: Box) -> Pixels:
     return pixels[round(top) : round(bottom), round(left) : round(right)]
 
 
-def _code_findings(pixels: Pixels, element: CodeBox, content: FaceContent) -> Iterator[_Finding]:
+def _read_code(pixels: Pixels, place: CodeBox) -> tuple[str, ...]:
+    """What every reader reads in a code's box: two independent ones for a QR code, one for a bar code."""
     grey = np.ascontiguousarray(pixels[:, :, 1])
-    if element.type == "code128":
-        seen = _zxing(grey, zxingcpp.BarcodeFormat.Code128)
-        if seen != content.number:
-            yield "barcode", content.number, seen or "nothing"
-        return
-    for seen in (_zxing(grey, zxingcpp.BarcodeFormat.QRCode), _opencv(grey)):
-        if seen != content.status_url:
-            yield "qr", content.status_url, seen or "nothing"
-            return
+    if place.type == "code128":
+        return (_zxing(grey, zxingcpp.BarcodeFormat.Code128),)
+    return _zxing(grey, zxingcpp.BarcodeFormat.QRCode), _opencv(grey)
+
+
+def _code_findings(place: CodeBox, texts: tuple[str, ...], content: FaceContent) -> Iterator[Finding]:
+    what, wanted = ("qr", content.status_url) if place.type == "qr" else ("barcode", content.number)
+    wrong = [text for text in texts if text != wanted]
+    if wrong:
+        yield what, wanted, wrong[0] or "nothing"
 
 
 def _zxing(grey: Pixels, kind: zxingcpp.BarcodeFormat) -> str:
@@ -157,25 +221,24 @@ def _opencv(grey: Pixels) -> str:
 
 
 def _portrait_findings(
-    page: pypdfium2.PdfPage, shown: Pixels, portrait: bytes, ordered_sha256: str
-) -> Iterator[_Finding]:
+    jpegs: tuple[str, ...], shown: npt.NDArray[np.float32], portrait: bytes, ordered_sha256: str
+) -> Iterator[Finding]:
     """The embedded picture is the ordered one to the byte, and what shows in its place looks like it."""
-    embedded = [hashlib.sha256(data).hexdigest() for data in _jpegs(page)]
-    if embedded != [ordered_sha256]:
-        yield "portrait", ordered_sha256, ", ".join(embedded) or "no picture"
+    if jpegs != (ordered_sha256,):
+        yield "portrait", ordered_sha256, ", ".join(jpegs) or "no picture"
         return
     wanted = cv2.imdecode(np.frombuffer(portrait, np.uint8), cv2.IMREAD_COLOR_RGB)
     if wanted is None or hashlib.sha256(portrait).hexdigest() != ordered_sha256:
         yield "portrait", ordered_sha256, "another picture in the order's store"
         return
-    distance = float(np.abs(_small(wanted.astype(np.uint8)) - _small(shown)).mean())
+    distance = float(np.abs(_small(wanted.astype(np.uint8)) - shown).mean())
     if distance > _SAME_PICTURE:
         yield "portrait", ordered_sha256, f"pixels that differ by {distance:.0f} levels"
 
 
-def _jpegs(page: pypdfium2.PdfPage) -> Iterator[bytes]:
+def _jpegs(page: pypdfium2.PdfPage) -> Iterator[str]:
     for found in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
-        yield bytes(found.get_data(decode_simple=False))
+        yield hashlib.sha256(bytes(found.get_data(decode_simple=False))).hexdigest()
 
 
 def _small(pixels: Pixels) -> npt.NDArray[np.float32]:
