@@ -1,0 +1,242 @@
+"""`python -m benchmarks.printing`: photos, faces and read-back, each beside a bare loop of the same minute, one core.
+
+Three yardsticks for faces: the barest reportlab that still draws the same things with every shortcut known (floor), the
+house, and the program that one writes on first thought (drawImage, Paragraph, the library's own codes, ASCII85).
+"""
+
+import argparse
+import hashlib
+import io
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import zxingcpp
+from PIL import Image
+from reportlab import rl_config
+from reportlab.graphics import renderPDF
+from reportlab.graphics.barcode import code128
+from reportlab.graphics.barcode.qr import QrCodeWidget
+from reportlab.graphics.shapes import Drawing
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Paragraph
+
+from benchmarks.bare import CARD, HEIGHT, WIDTH, bare_portrait
+from benchmarks.inbox import photographs
+from benchmarks.mixups import draw_similar, false_alarms, mix_ups, similar_card
+from printing.faces import lay_out, values
+from printing.layout import placeholders
+from printing.models import Face, FaceContent
+from printing.portrait import make_portrait
+from printing.proof import read_back
+from printing.run import draw_run
+from printing.typeset import font_name
+
+MM = 72 / 25.4
+DOT = 72 / 300
+RUN = 500
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Processor seconds of one call: other work on the machine does not count."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def in_turn(rounds: int, *works: Callable[[], object]) -> list[float]:
+    """The best time of each of `works`, run in turn so that a slow minute hits all alike."""
+    times = [[seconds_of(work) for work in works] for _ in range(rounds)]
+    return [min(column) for column in zip(*times, strict=True)]
+
+
+def phone_photos(count: int) -> list[bytes]:
+    """Sample photographs brought to 12 megapixels, as phones send them."""
+    found = []
+    for path in photographs()[:count]:
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
+            grow = (12_000_000 / (picture.width * picture.height)) ** 0.5
+            size = round(picture.width * grow), round(picture.height * grow)
+            file = io.BytesIO()
+            picture.resize(size, Image.Resampling.BICUBIC).save(file, "JPEG", quality=88)
+        found.append(file.getvalue())
+    return found
+
+
+def a_portrait(index: int) -> bytes:
+    """A portrait of 520 x 661 with as much detail as a face has, about 80 kB."""
+    noise = np.random.default_rng(index).normal(0, 9, (HEIGHT, WIDTH, 3))
+    ramp = np.linspace(60, 200, HEIGHT)[:, None, None]
+    file = io.BytesIO()
+    Image.fromarray(np.clip(ramp + noise, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=80)
+    return file.getvalue()
+
+
+def contents_of(portraits: Sequence[bytes]) -> list[FaceContent]:
+    """One card a portrait, no two with the same name, number or code."""
+    found = []
+    for index, portrait in enumerate(portraits):
+        number = f"{4_000_000 + index}"
+        changed = {
+            "number": number, "card_id": f"card-{index}", "family_name": f"Testesen {index}",
+            "given_name": f"Anna {index}", "status_url": f"https://status.hsecard.example/{number}/K7Q2PMX4",
+        }  # fmt: skip
+        found.append(similar_card(index % 40, portrait).model_copy(update=changed))
+    return found
+
+
+class _NamedJpeg(ImageReader):  # type: ignore[misc]  # reportlab ships no types
+    """The floor's picture: passed through, named by digest."""
+
+    _dataA = None  # noqa: N815  # reportlab looks for it under this name
+
+    def __init__(self, data: bytes) -> None:
+        self._data_of = data
+
+    def getRGBData(self) -> bytes:  # noqa: N802  # reportlab asks for it by this name
+        return hashlib.blake2b(self._data_of, digest_size=16).digest()
+
+    def jpeg_fh(self) -> io.BytesIO:
+        return io.BytesIO(self._data_of)
+
+
+def draw_floor(contents: Sequence[FaceContent], portraits: Sequence[bytes]) -> bytes:
+    """The same texts, codes and portrait at fixed sizes; nothing fitted, checked or decorated."""
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=CARD, invariant=1, pageCompression=1)
+    for content, portrait in zip(contents, portraits, strict=True):
+        canvas.drawImage(_NamedJpeg(portrait), 13, 33, 62, 79)
+        canvas.setFont(font_name("regular"), 8)
+        texts = values(content)
+        for line, name in enumerate(placeholders()):
+            canvas.drawString(85, 130 - 11 * line, texts[name])
+        canvas.showPage()
+        canvas.setFont(font_name("regular"), 8)
+        canvas.drawString(30, 30, texts["number"])
+        _plain_bars(canvas, content.status_url, zxingcpp.BarcodeFormat.QRCode, (160, 60), 6)
+        _plain_bars(canvas, content.number, zxingcpp.BarcodeFormat.Code128, (20, 40), 4)
+        canvas.showPage()
+    canvas.save()
+    return out.getvalue()
+
+
+def _plain_bars(canvas: Canvas, text: str, kind: zxingcpp.BarcodeFormat, at: tuple[float, float], dots: int) -> None:
+    modules = np.asarray(zxingcpp.create_barcode(text, kind).to_image(scale=1, add_quiet_zones=False)) == 0
+    rows, step = (modules, dots * DOT) if kind == zxingcpp.BarcodeFormat.QRCode else (modules[:1], 20.0)
+    (x, y), drawn = at, []
+    for row, line in enumerate(rows):
+        edges = np.flatnonzero(np.diff(np.pad(line.astype(np.int8), 1)))
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
+            left, width = x + start * dots * DOT, (end - start) * dots * DOT
+            drawn.append(f"{left:.2f} {y - row * step:.2f} {width:.2f} {step:.2f} re")
+    canvas._code.append(" ".join(drawn) + " f")
+
+
+def draw_plainly(contents: Sequence[FaceContent], portraits: Sequence[bytes]) -> bytes:
+    """The program that one writes on first thought, with reportlab as it comes."""
+    out = io.BytesIO()
+    rl_config.useA85 = 1  # as reportlab comes; this process runs nothing beside it
+    style = ParagraphStyle("value", fontName=font_name("regular"), fontSize=8, leading=10)
+    canvas = Canvas(out, pagesize=CARD, invariant=1)
+    for content, portrait in zip(contents, portraits, strict=True):
+        canvas.drawImage(ImageReader(io.BytesIO(portrait)), 13, 33, 62, 79)
+        texts = values(content)
+        for line, name in enumerate(placeholders()):
+            words = Paragraph(texts[name], style)
+            words.wrapOn(canvas, 140, 12)
+            words.drawOn(canvas, 85, 130 - 11 * line)
+        canvas.showPage()
+        code128.Code128(content.number, barHeight=23, barWidth=0.96).drawOn(canvas, 10, 40)
+        widget = QrCodeWidget(content.status_url, barLevel="M", barWidth=56, barHeight=56)
+        renderPDF.draw(Drawing(56, 56, widget), canvas, 160, 50)
+        canvas.showPage()
+    canvas.save()
+    rl_config.useA85 = 0
+    return out.getvalue()
+
+
+def draw_as_the_house(contents: Sequence[FaceContent], portraits: Sequence[bytes]) -> bytes:
+    """Fitted, checked and drawn by the room's own doors."""
+    laid = [lay_out(content) for content in contents]
+    faces = [face for face in laid if isinstance(face, Face)]
+    return draw_run(faces, portraits, title="bench")
+
+
+def report_photos(count: int, folder: Path) -> None:
+    paths = []
+    for index, photo in enumerate(phone_photos(count)):
+        paths.append(folder / f"{index}.jpg")
+        paths[-1].write_bytes(photo)
+    house, floor = in_turn(
+        2,
+        lambda: [make_portrait(path.read_bytes()) for path in paths],
+        lambda: [bare_portrait(path) for path in paths],
+    )
+    print(f"photos, 12 megapixels:  {count / house:8.1f} /s   ÷ bare loop {floor / house:.2f}")
+
+
+def report_faces(count: int, few: int) -> None:
+    portraits = [a_portrait(index) for index in range(count)]
+    contents = contents_of(portraits)
+    draw_as_the_house(contents[:4], portraits[:4])
+    draw_floor(contents[:4], portraits[:4])
+    house, floor = in_turn(3, partial(draw_as_the_house, contents, portraits), partial(draw_floor, contents, portraits))
+    (plain,) = in_turn(1, partial(draw_plainly, contents[:few], portraits[:few]))
+    speed, plain_speed = count / house, few / plain
+    print(f"faces, {count} a file:     {speed:8.1f} /s   ÷ reportlab floor {floor / house:.2f}")
+    print(f"straightforward program:{plain_speed:8.1f} /s   house ÷ it {speed / plain_speed:.1f}")
+
+
+def report_read_back(count: int) -> None:
+    portraits = [a_portrait(index) for index in range(count)]
+    contents = contents_of(portraits)
+    run = draw_as_the_house(contents, portraits)
+    found = len(read_back(run, contents, portraits))
+    (seconds,) = in_turn(2, partial(read_back, run, contents, portraits))
+    print(f"read-back:              {2 * count / seconds:8.1f} pages/s, {found} findings")
+
+
+def report_mix_ups() -> None:
+    cards = draw_similar(37)
+    tried = list(mix_ups(cards))
+    caught = sum(one.caught for one in tried)
+    print(f"mix-ups caught:         {caught:,} of {len(tried):,}, false alarms {false_alarms(cards)} of {len(cards)}")
+
+
+def report_memory(count: int) -> None:
+    """Runs of 500 one after another, as the bureau draws them."""
+    portraits = [a_portrait(index) for index in range(20)] * (RUN // 20)
+    contents = contents_of(portraits)
+    peaks = []
+    for drawn in range(RUN, count + 1, RUN):
+        draw_as_the_house(contents, portraits)
+        if drawn in (RUN, count // RUN * RUN):
+            peaks.append(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB at {drawn:,}")
+    print(f"peak memory:            {', '.join(peaks)} cards in runs of {RUN}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=24)
+    parser.add_argument("--faces", type=int, default=RUN)
+    parser.add_argument("--plain", type=int, default=40)
+    parser.add_argument("--pages", type=int, default=40)
+    parser.add_argument("--memory", type=int, default=10_000)
+    given = parser.parse_args()
+    report_memory(given.memory)
+    with tempfile.TemporaryDirectory(prefix="hsecard-bench-") as folder:
+        report_photos(given.photos, Path(folder))
+    report_faces(given.faces, given.plain)
+    report_read_back(given.pages)
+    report_mix_ups()
+
+
+if __name__ == "__main__":
+    main()
