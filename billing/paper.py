@@ -161,7 +161,8 @@ class Paper:
     def finished(self) -> bytes:
         """The PDF. Same calls, same bytes."""
         buffer = io.BytesIO()
-        canvas = Canvas(buffer, pagesize=A4, invariant=1, pageCompression=1, lang="nb-NO")
+        _register_faces()  # as the first font too: otherwise each page names a Helvetica that does not travel with it
+        canvas = Canvas(buffer, pagesize=A4, invariant=1, pageCompression=1, lang="nb-NO", initialFontName=_REGULAR)
         canvas.setTitle(writable(self._title))
         canvas.setAuthor(writable(self._author))
         canvas.setCreator("hsecard")

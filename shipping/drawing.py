@@ -33,7 +33,9 @@ def _face(style: FontStyle) -> tuple[str, frozenset[int]]:
 
 def open_canvas(buffer: io.BytesIO, *, title: str, size_mm: tuple[float, float] = (WIDTH_MM, HEIGHT_MM)) -> Canvas:
     """A PDF that comes out the same byte for byte from the same drawing."""
-    canvas = Canvas(buffer, pagesize=(size_mm[0] * MM, size_mm[1] * MM), invariant=1, pageCompression=1)
+    pages = (size_mm[0] * MM, size_mm[1] * MM)
+    first, _ = _face("regular")  # otherwise each page names a Helvetica that does not travel with it
+    canvas = Canvas(buffer, pagesize=pages, invariant=1, pageCompression=1, initialFontName=first)
     canvas.setTitle(title)
     canvas.setAuthor("hsecard")
     return canvas
