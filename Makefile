@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench lock system-packages clean
+.PHONY: demo test check format bench bench-printing lock system-packages clean
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,9 @@ test: check ## everything, on real parts
 
 bench: $(VENV)/.ready ## figures as ratios to a bare floor, see benchmarks/README.md
 	$(BIN)/python -m benchmarks.end_to_end
+
+bench-printing: $(VENV)/.ready ## photos, faces and read-back beside bare loops; ten thousand mix-ups
+	$(BIN)/python -m benchmarks.printing
 
 system-packages: ## Debian programs that the system tests meet (root)
 	apt-get update -qq

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from reportlab import rl_config
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from cards.typeface import font_file
+
+rl_config.useA85 = 0  # a switch of the whole process: the same bytes, whichever room was imported first
 
 WIDTH, HEIGHT = A4
 LEFT, RIGHT = 51.0, WIDTH - 51.0  # 18 mm

@@ -1,7 +1,8 @@
 """From what a card answered to what a person or the line does about it.
 
 The table keeps four things apart that look alike at the reader: a hasty hand, a faulty chip, a wrong key and our own
-mistake. Only the second one may cost a blank. Words and their meaning: the status words of DESFire EV1–EV3 as reader makers publish them.
+mistake. Only the second one may cost a blank. Source of the meanings: the status words of DESFire EV1–EV3 as the makers
+of readers publish them.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """QR and Code 128 as modules, and as bars on whole device dots of the card printer.
 
-Widths that are no whole number of dots print unevenly and stop scanning (facts/printing.md § 9, § 10); so all is
+Widths that are no whole number of dots print unevenly and stop scanning; so all is
 counted in dots of 1/300 inch, and a 600 dpi head prints two of its own for each.
 """
 

@@ -1,7 +1,7 @@
 """Finding faces: BlazeFace at any turn, the 468-point mesh that decides whether it is one, iris and lids, YuNet beside.
 
 The nets are Google's MediaPipe models and OpenCV's YuNet (data/models, licences beside them), run by OpenCV on one
-thread. Why these and what they miss was measured: facts/printing.md § 2. Nets keep state while they run, so each thread
+thread. Nets keep state while they run, so each thread
 has its own.
 """
 

@@ -1,7 +1,7 @@
 """From what a card says to a face that fits: letters checked, names fitted, the design chosen by date.
 
 Fail closed: a letter that no font has or a name that does not fit is a fault with its field, never a box or a
-clipped name (facts/printing.md § 8).
+clipped name.
 """
 
 import hashlib

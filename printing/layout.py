@@ -120,7 +120,7 @@ class CodeBox(_Frozen):
 
     type: Literal["qr", "code128"]
     box: Box
-    module_dots: int = Field(ge=2, le=12)  # of 1/300 inch; facts/printing.md § 9: 2 is the least that prints
+    module_dots: int = Field(ge=2, le=12)  # of 1/300 inch; 2 is the least that prints
     bar_mm: float = 8.0
 
 

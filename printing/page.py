@@ -1,6 +1,6 @@
 """One side of one card as a PDF page: geometry in device dots, portrait, codes and values over the shared artwork.
 
-What makes it fast is in facts/printing.md § 6-7: the portrait's JPEG goes in as it is, named by its digest and never
+What makes it fast: the portrait's JPEG goes in as it is, named by its digest and never
 decoded; the ground and the fixed words are one form a side and file; codes are plain rectangles; no ASCII85.
 """
 

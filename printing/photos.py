@@ -2,7 +2,7 @@
 
 Only whitelisted formats are ever opened (others reach decoders that start programs), sizes are known before anything
 is decoded, large pictures are decoded at a fraction, and the orientation is kept as a transform instead of turning
-twelve million pixels (facts/printing.md § 6).
+twelve million pixels.
 """
 
 import io

@@ -1,8 +1,7 @@
 """A photo becomes a portrait, or a reason in two languages why it cannot.
 
 Level, cropped and scaled in one step from the stored pixels; exposure and white balance only mildly and only where
-they are off, each step logged; no retouching, no other background: passport rules refuse altered pictures
-(facts/printing.md § 4).
+they are off, each step logged; no retouching, no other background: passport rules refuse altered pictures.
 """
 
 import hashlib
@@ -23,7 +22,7 @@ _GOOD_LIGHT = (52.0, 72.0)  # mean L* of a face that is left alone
 _MOST_GAMMA, _LEAST_GAMMA = 1.35, 0.65
 _NATURAL_A, _NATURAL_B = (5.0, 25.0), (5.0, 35.0)  # OFIQ's natural colour of cheeks
 _MOST_GAIN = 1.15
-_BLACK_LIFT = 28  # card printers take what is darker for black ink: facts/printing.md § 9
+_BLACK_LIFT = 28  # card printers take what is darker for black ink
 _SRGB = ImageCms.createProfile("sRGB")
 
 

@@ -1,6 +1,6 @@
 """The rules for a photo, as limits on measures and a sentence for the person who has to take a new picture.
 
-The rules are hms-id-kort.no's and the passport's (facts/printing.md § 4); the limits were read off the pictures of
+The rules are hms-id-kort.no's and the passport's; the limits were read off the pictures of
 § 2-3 and leave room between the worst picture that passes and the best that must not. A rule that only *warns* is
 reported on an accepted photo.
 """

@@ -13,6 +13,7 @@ from printing.models import Face
 from printing.page import SIDES, draw_page, page_size, trim_box
 from printing.pictures import draw_contact_sheet, page_png
 from printing.run_sheet import draw_run_sheet
+from printing.typeset import font_name
 
 __all__ = ["draw_contact_sheet", "draw_run", "draw_run_sheet", "page_png"]
 
@@ -26,7 +27,7 @@ def draw_run(faces: Sequence[Face], portraits: Sequence[bytes], *, title: str) -
     if len(faces) != len(portraits):
         raise ValueError(f"{len(faces)} faces and {len(portraits)} portraits are no run")
     sheet = io.BytesIO()
-    canvas = Canvas(sheet, pagesize=page_size(), invariant=1, pageCompression=1)
+    canvas = Canvas(sheet, pagesize=page_size(), invariant=1, pageCompression=1, initialFontName=font_name("regular"))
     canvas.setTitle(title)
     canvas.setCreator("hsecard")
     canvas.setTrimBox(trim_box())

@@ -29,7 +29,7 @@ def draw_run_sheet(batch_id: str, rows: Sequence[tuple[int, FaceContent]]) -> by
     """An A4 list of a batch as PDF: position, number, name, employer and Code 128 of the number, 24 cards a page."""
     sheet = io.BytesIO()
     pages = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)] or [rows]
-    canvas = Canvas(sheet, pagesize=A4, invariant=1, pageCompression=1)
+    canvas = Canvas(sheet, pagesize=A4, invariant=1, pageCompression=1, initialFontName=font_name("regular"))
     canvas.setTitle(f"Run sheet {batch_id}")
     for number, page in enumerate(pages, start=1):
         _draw_head(canvas, batch_id, f"{number} / {len(pages)}", len(rows))

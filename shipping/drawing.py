@@ -10,12 +10,15 @@ from typing import Literal
 import numpy as np
 import zxingcpp
 from numpy.typing import NDArray
+from reportlab import rl_config
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from cards.errors import Refused
 from cards.typeface import FontStyle, font_file
+
+rl_config.useA85 = 0  # a switch of the whole process: the same bytes, whichever room was imported first
 
 MM = 72 / 25.4
 WIDTH_MM, HEIGHT_MM = 210.0, 297.0

@@ -28,10 +28,10 @@ KINDS = {
     "goods_transport": ("Varetransport", "Goods transport"),
 }
 RUNS = {
-    "construction": "bc4c0e4f1977c26dd99376a3bf61bea564736d6119a64e9228c0c05da9a98560",
-    "cleaning": "ad88164f7f3a1225c41bdf4e625bfa2d8b052b61ea813398501eccd43ab2f61c",
-    "car_care": "121ce1506ea9e82ae2daaea879b46bd70e9bea1b44e3d5519c881e6d40e1d7b0",
-    "goods_transport": "d3daa6b40029d901b65d90c4ebedaba1068ca35dfe218b537154e4ba93076113",
+    "construction": "b6d313bc9db5e27433a60279dada4cbc740d9e46f8829bab2c0fc8bce18ad0fc",
+    "cleaning": "1181a25a88f3455202d6178c8468990cf6ca410f4ff6b0128a65d2e3b94c5a14",
+    "car_care": "c36b726580998263481b5a468e4e983125fec8160102adecfd545261f33f75fc",
+    "goods_transport": "6e5dacfd75dbd5217d42c2a5500ad068ec48590d23afeb003cbf8325cecb1375",
 }
 LOOKS = {
     "construction": ("839da37c8735f02c8e1239cd7118631c", "d9cf659f3c1727ae04abb19a1749acaa"),
