@@ -25,6 +25,7 @@ test: check ## everything, on real parts
 
 bench: $(VENV)/.ready ## figures as ratios to a bare floor, see benchmarks/README.md
 	$(BIN)/python -m benchmarks.end_to_end
+	$(BIN)/python -m benchmarks.orchestration
 
 bench-printing: $(VENV)/.ready ## photos, faces and read-back beside bare loops; ten thousand mix-ups
 	$(BIN)/python -m benchmarks.printing
