@@ -1,0 +1,10 @@
+"""What the billing room needs beyond the first schema."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
