@@ -207,7 +207,7 @@ def _report_fault(house: "House", story: Story) -> None:
     from flows.stages.reissue import report_fault
 
     with house.store.read() as uow:
-        reported = [report.card_id for report, _, _ in uow.chips.faults()]
+        reported = [report.card_id for report, _, _ in uow.faults.faults()]
         card_id = (reported or uow.cards.ids_in_state(CardState.POSTED, limit=1))[0]
         card = uow.cards.get(card_id)
     outcome = report_fault(house, card, symptom="the gate does not open", by="site-gate-4")

@@ -145,7 +145,7 @@ def _money_table(summary: dict[str, Any]) -> RenderableType:
 
 def _reissue_table(uow: UnitOfWork) -> RenderableType:
     rows = []
-    for report, replacement, _ in uow.chips.faults():
+    for report, replacement, _ in uow.faults.faults():
         old = uow.cards.get(report.card_id)
         new = uow.cards.get(replacement) if replacement else None
         rows.append((old.card_id, old.state.value, new and new.card_id, new and new.state.value, report.symptom))

@@ -69,6 +69,14 @@ def _columns_of(card: Card) -> dict[str, Any]:
     return {**content, **held}
 
 
+def _event_row(event: CardEvent) -> dict[str, Any]:
+    row = event.model_dump(mode="json", exclude={"at", "before", "after"})
+    return row | {"at": event.at, "state_before": event.before, "state_after": event.after}
+
+
+_Step = tuple[str, CardState | None, CardState, Mapping[str, Any]]  # card id, from, to, details
+
+
 class Cards:
     """Cards and their journals."""
 
@@ -114,6 +122,44 @@ class Cards:
         details = hold.model_dump(mode="json", exclude={"fix"}, exclude_none=True)
         columns = _hold_columns(hold, before)
         return self._step(card_id, before, CardState.HELD, actor=actor, what="held", details=details, columns=columns)
+
+    def add_many(self, new: Sequence[Card], *, actor: str, what: str, details: Mapping[str, Mapping[str, Any]]) -> None:
+        """Many new cards and the first event of each, as `add` does; `details` by card id.
+
+        Raises Refused `store.rule_broken` when an id or number is taken; then none is added.
+        """
+        if not new:
+            return
+        self._tx.connection.execute(insert(cards), [_columns_of(card) for card in new])
+        steps = [(card.card_id, None, card.state, details.get(card.card_id, NOTHING)) for card in new]
+        self._append_many(steps, actor=actor, what=what)
+
+    def advance_many(
+        self,
+        before: CardState,
+        after: CardState,
+        *,
+        actor: str,
+        what: str,
+        details: Mapping[str, Mapping[str, Any]],
+        changes: Mapping[str, Mapping[str, Any]] = NOTHING,
+    ) -> list[str]:
+        """As `advance`, for every card that `details` names by id, in a few statements; the ids that stepped.
+
+        `changes` are columns by card id, the same ones for every card. Those no longer in `before` are left alone.
+        """
+        if not may_step(before, after):
+            raise _no_such_step(next(iter(details), "?"), before, after)
+        stepped = [card.card_id for card in self.locked_many(sorted(details)) if card.state is before]
+        if not stepped:
+            return []
+        rows = [{"of": card_id, "state": after, **changes.get(card_id, NOTHING)} for card_id in stepped]
+        columns: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "of"}
+        change = update(cards).where(cards.c.card_id == bindparam("of")).values(columns)
+        self._tx.connection.execute(change, rows)
+        steps = [(card_id, before, after, details[card_id]) for card_id in stepped]
+        self._append_many(steps, actor=actor, what=what)
+        return stepped
 
     def release(self, card_id: str, *, actor: str, **changes: Any) -> bool:
         """A held card goes on where it was. False when it is not held."""
@@ -184,9 +230,36 @@ class Cards:
             details=dict(details),
             last=self._last_event(card_id),
         )
-        row = event.model_dump(mode="json", exclude={"at", "before", "after"})
-        row |= {"at": event.at, "state_before": before, "state_after": after}
-        self._tx.connection.execute(_NEW_EVENT, row)
+        self._tx.connection.execute(_NEW_EVENT, _event_row(event))
+
+    def _append_many(self, steps: Sequence[_Step], *, actor: str, what: str) -> None:
+        """One event of each card, chained to its last."""
+        last = self._last_events([card_id for card_id, *_ in steps])
+        rows = []
+        for card_id, before, after, details in steps:
+            event = chained(
+                card_id=card_id,
+                at=self._tx.now(),
+                actor=actor,
+                what=what,
+                before=before,
+                after=after,
+                details=dict(details),
+                last=last.get(card_id),
+            )
+            rows.append(_event_row(event))
+        self._tx.connection.execute(_NEW_EVENT, rows)
+
+    def _last_events(self, card_ids: Sequence[str]) -> dict[str, CardEvent]:
+        found: dict[str, CardEvent] = {}
+        for start in range(0, len(card_ids), _IDS_A_QUERY):
+            part = card_events.c.card_id.in_(card_ids[start : start + _IDS_A_QUERY])
+            last = select(card_events.c.card_id, func.max(card_events.c.position).label("position"))
+            of = last.where(part).group_by(card_events.c.card_id).subquery()
+            both = and_(card_events.c.card_id == of.c.card_id, card_events.c.position == of.c.position)
+            rows = self._tx.connection.execute(select(card_events).join(of, both)).mappings()
+            found |= {row["card_id"]: event_of(row) for row in rows}
+        return found
 
     def _last_event(self, card_id: str) -> CardEvent | None:
         row = self._tx.connection.execute(_LAST_EVENT, {"id": card_id}).mappings().one_or_none()
@@ -220,6 +293,28 @@ class Cards:
         if missing:
             raise _unknown(missing[0])
         return [found[card_id] for card_id in card_ids]
+
+    def locked_many(self, card_ids: Sequence[str]) -> list[Card]:
+        """Those of the cards that are there, by id, held until the end of the transaction."""
+        found: list[Card] = []
+        ordered = sorted(set(card_ids))  # everybody locks in one order
+        for start in range(0, len(ordered), _IDS_A_QUERY):
+            part = cards.c.card_id.in_(ordered[start : start + _IDS_A_QUERY])
+            found += self._all(select(cards).where(part).order_by(cards.c.card_id).with_for_update())
+        return found
+
+    def named(self, names: Sequence[str]) -> dict[str, Card]:
+        """Cards by name: a printed number, as people and gates write it, or a card id. Unknown ones are left out."""
+        numbers = {name: normalised_card_number(name) for name in names}
+        texts = sorted({*(name.strip() for name in names), *numbers.values()})
+        by_number: dict[str, Card] = {}
+        by_id: dict[str, Card] = {}
+        for start in range(0, len(texts), _IDS_A_QUERY):
+            part = texts[start : start + _IDS_A_QUERY]
+            for card in self._all(select(cards).where(or_(cards.c.number.in_(part), cards.c.card_id.in_(part)))):
+                by_number[card.number], by_id[card.card_id] = card, card
+        found = {name: by_number.get(numbers[name]) or by_id.get(name.strip()) for name in names}
+        return {name: card for name, card in found.items() if card is not None}
 
     def by_number(self, number: str) -> Card | None:
         """The card with this printed number, as people write it, or None."""

@@ -23,9 +23,11 @@ from store.billing import CreditNotes, Invoices, Ledger
 from store.blanks import Blanks
 from store.cards import Cards
 from store.chip import Chips
+from store.cohorts import Cohorts
 from store.documents import Documents
 from store.effects import Effects, Series
 from store.faults import translated
+from store.field_faults import FieldFaults
 from store.orders import Orders
 from store.printing import Batches, Prints
 from store.refunds import Refunds
@@ -70,8 +72,18 @@ class UnitOfWork:
 
     @cached_property
     def chips(self) -> Chips:
-        """Chip bindings and faults."""
+        """Chip bindings."""
         return Chips(self._tx)
+
+    @cached_property
+    def faults(self) -> FieldFaults:
+        """Chips that fail in the field."""
+        return FieldFaults(self._tx)
+
+    @cached_property
+    def cohorts(self) -> Cohorts:
+        """Cards by what their chips have in common."""
+        return Cohorts(self._tx)
 
     @cached_property
     def shipments(self) -> Shipments:

@@ -94,6 +94,7 @@ cards = Table(
     Index("cards_by_order", "order_number", "line"),
     Index("cards_by_photo", "photo"),
     Index("cards_by_portrait", "portrait"),
+    Index("cards_by_batch", "batch_id"),
 )
 
 card_events = Table(
@@ -238,6 +239,21 @@ chip_bindings = Table(
     Index("chip_bindings_by_card", "card_id"),
 )
 
+fault_reports = Table(
+    "fault_reports",
+    metadata,
+    Column("report_id", Word, primary_key=True),
+    Column("report_key", Word),  # given by whoever reports: the same report twice is one
+    Column("digest", Word, nullable=False),
+    Column("channel", Word, nullable=False),
+    Column("reported_at", Instant, nullable=False),
+    Column("reported_by", Word, nullable=False),
+    Column("symptom", Word, nullable=False),
+    Column("cohort", Json),  # set when cards were recalled by what they have in common, not seen to fail
+    Column("answer", Json, nullable=False),
+    _once("fault_reports_key_once", "report_key", where="report_key IS NOT NULL"),
+)
+
 chip_faults = Table(
     "chip_faults",
     metadata,
@@ -250,8 +266,11 @@ chip_faults = Table(
     Column("decided_by", Word),
     Column("replacement_card_id", Word, ForeignKey("cards.card_id")),
     Column("why", Word),
+    Column("report_id", Word, ForeignKey("fault_reports.report_id")),
     Index("chip_faults_by_card", "card_id"),
+    Index("chip_faults_by_report", "report_id"),
     _once("chip_faults_one_replacement", "card_id", where="replacement_card_id IS NOT NULL"),
+    _once("chip_faults_one_fault", "replacement_card_id", where="replacement_card_id IS NOT NULL"),
 )
 
 shipments = Table(

@@ -14,8 +14,8 @@ from flows.doorbell import CHIP_FAULTY
 from flows.house import House
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
-from store.chip import FaultReport
 from store.database import UnitOfWork
+from store.field_faults import FaultReport
 
 
 def report_fault(house: House, card: Card, *, symptom: str, by: str) -> str:
@@ -26,7 +26,7 @@ def report_fault(house: House, card: Card, *, symptom: str, by: str) -> str:
     fault_id = hashlib.sha256(f"{card.card_id}".encode()).hexdigest()[:16]
     with house.store.begin() as uow:
         card = uow.cards.get(card.card_id)
-        if card.state in (CardState.FAULTY, CardState.REPLACED, CardState.BLOCKED) and uow.chips.faults(card.card_id):
+        if card.state in (CardState.FAULTY, CardState.REPLACED, CardState.BLOCKED) and uow.faults.faults(card.card_id):
             return "already_reported"
         if card.state not in (CardState.POSTED, CardState.RETURNED):
             raise Refused(
@@ -42,7 +42,7 @@ def report_fault(house: House, card: Card, *, symptom: str, by: str) -> str:
             reported_by=by,
             symptom=symptom,
         )
-        uow.chips.report_fault(report)
+        uow.faults.report(report)
         uow.cards.advance(
             card.card_id,
             card.state,
@@ -87,7 +87,7 @@ RING = Stage("ring", _to_ring, _ring)
 
 def _to_replace(house: House) -> list[Chunk]:
     with house.store.read() as uow:
-        return chunks_of([fault.fault_id for fault in uow.chips.open_faults()], house.settings.chunk)
+        return chunks_of([fault.fault_id for fault in uow.faults.open()], house.settings.chunk)
 
 
 def _replace(house: House, chunk: Chunk) -> Tally:
@@ -96,7 +96,7 @@ def _replace(house: House, chunk: Chunk) -> Tally:
 
 def _replace_one(house: House, fault_id: str) -> str:
     with house.store.begin() as uow:
-        fault = next((fault for fault in uow.chips.open_faults() if fault.fault_id == fault_id), None)
+        fault = next((fault for fault in uow.faults.open() if fault.fault_id == fault_id), None)
         if fault is None:
             return "already_done"
         old = uow.cards.get(fault.card_id)
@@ -118,7 +118,7 @@ def _replace_one(house: House, fault_id: str) -> str:
             details={"replacement": new.card_id},
             replaced_by=new.card_id,
         )
-        uow.chips.decide(fault_id, new.card_id, why="chip fault", decided_by=house.actor)
+        uow.faults.decide(fault_id, new.card_id, why="chip fault", decided_by=house.actor)
     return "reissued"
 
 

@@ -35,8 +35,8 @@ from shipping.models import (
     Shipment,
     ShipmentState,
 )
-from store.chip import FaultReport
 from store.database import Store, UnitOfWork
+from store.field_faults import FaultReport
 from store.ports import Blobs
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -397,7 +397,7 @@ def _invoice(uow: UnitOfWork, blobs: Blobs) -> None:
 
 def _replace(uow: UnitOfWork, blobs: Blobs) -> None:
     report = FaultReport(fault_id="F-1", card_id="B-1-1", reported_at=NOON, reported_by="site", symptom="dead chip")
-    uow.chips.report_fault(report)
+    uow.faults.report(report)
     step(uow, "B-1-1", CardState.FAULTY)
     serial = uow.series.next("card_number")
     portrait = blobs.put("portrait", b"B-1-1", "jpg")
@@ -405,7 +405,7 @@ def _replace(uow: UnitOfWork, blobs: Blobs) -> None:
     uow.cards.add(new, actor="test", what="ordered")
     step(uow, "B-1-1R1", CardState.RENDERED)
     step(uow, "B-1-1", CardState.REPLACED, replaced_by="B-1-1R1")
-    uow.chips.decide("F-1", "B-1-1R1", "chip fault", "test")
+    uow.faults.decide("F-1", "B-1-1R1", "chip fault", "test")
 
 
 def _refund(uow: UnitOfWork, blobs: Blobs) -> None:

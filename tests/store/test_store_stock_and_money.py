@@ -13,8 +13,8 @@ from cards.blanks import BatchCount, BlankAccount
 from cards.errors import Refused, Unavailable
 from cards.life import CardState
 from shipping.models import ShipmentState
-from store.chip import FaultReport
 from store.database import Store, UnitOfWork
+from store.field_faults import FaultReport
 from tests.store.small_world import (
     NOON,
     a_batch,
@@ -180,20 +180,20 @@ def test_a_faulty_card_is_replaced_at_most_once(store: Store) -> None:
     with store.begin() as uow:
         accept(uow, "B-1")
         uow.cards.add(a_card("B-1", 1, 70, card_id="B-1-1R1"), actor="x", what="ordered")
-        assert uow.chips.report_fault(_report("F-1"))
-        assert not uow.chips.report_fault(_report("F-1"))
-        _refused("fault.key_reused", uow.chips.report_fault, _report("F-1", "B-1-2"))
-        _refused("card.unknown", uow.chips.report_fault, _report("F-2", "B-9-9"))
-        uow.chips.report_fault(_report("F-2"))
-        assert [fault.fault_id for fault in uow.chips.open_faults()] == ["F-1", "F-2"]
-        uow.chips.decide("F-1", "B-1-1R1", why="chip fault", decided_by="run")
-        uow.chips.decide("F-1", "B-1-1R1", why="chip fault", decided_by="another run")
-        _refused("fault.decided", uow.chips.decide, "F-1", None, why="no", decided_by="x")
-        _refused("fault.already_replaced", uow.chips.decide, "F-2", "B-1-2", why="again", decided_by="x")
-        _refused("fault.unknown", uow.chips.decide, "F-9", None, why="no", decided_by="x")
-        uow.chips.decide("F-2", None, why="replaced already", decided_by="Kari")
-        assert uow.chips.open_faults() == []
-        assert [(fault.fault_id, new, why) for fault, new, why in uow.chips.faults("B-1-1")] == [
+        assert uow.faults.report(_report("F-1"))
+        assert not uow.faults.report(_report("F-1"))
+        _refused("fault.key_reused", uow.faults.report, _report("F-1", "B-1-2"))
+        _refused("card.unknown", uow.faults.report, _report("F-2", "B-9-9"))
+        uow.faults.report(_report("F-2"))
+        assert [fault.fault_id for fault in uow.faults.open()] == ["F-1", "F-2"]
+        uow.faults.decide("F-1", "B-1-1R1", why="chip fault", decided_by="run")
+        uow.faults.decide("F-1", "B-1-1R1", why="chip fault", decided_by="another run")
+        _refused("fault.decided", uow.faults.decide, "F-1", None, why="no", decided_by="x")
+        _refused("fault.already_replaced", uow.faults.decide, "F-2", "B-1-2", why="again", decided_by="x")
+        _refused("fault.unknown", uow.faults.decide, "F-9", None, why="no", decided_by="x")
+        uow.faults.decide("F-2", None, why="replaced already", decided_by="Kari")
+        assert uow.faults.open() == []
+        assert [(fault.fault_id, new, why) for fault, new, why in uow.faults.faults("B-1-1")] == [
             ("F-1", "B-1-1R1", "chip fault"),
             ("F-2", None, "replaced already"),
         ]
