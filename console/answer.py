@@ -6,7 +6,7 @@ violations · 130 stopped by hand · 141 nobody reads on.
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -83,7 +83,7 @@ def answer(
     return exit_code_of(listed)
 
 
-def print_json(document: Mapping[str, Any]) -> None:
+def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """One JSON document on stdout, in UTF-8 whatever the terminal says."""
     text = json.dumps(document, ensure_ascii=False, indent=2, default=_plain) + "\n"
     sys.stdout.flush()

@@ -174,7 +174,7 @@ def test_documents_are_exported_under_their_names(bureau: Terminal, tmp_path: Pa
 
 def test_photos_are_judged_before_an_order(terminal: Terminal, inbox: Path, tmp_path: Path) -> None:
     said = terminal("photos", "check", inbox, "--out", tmp_path / "portraits", "--json")
-    assert (said.code, [photo["accepted"] for photo in said.json["photos"]]) == (0, [True])
+    assert (said.code, [photo["verdict"] for photo in said.json]) == (0, ["accept"])
     assert (tmp_path / "portraits" / "face.jpg").read_bytes().startswith(b"\xff\xd8")
     (inbox / "none.jpg").write_bytes(b"nothing")
     bad = terminal("photos", "check", inbox)
