@@ -1,8 +1,8 @@
 """Reading a drawn run back, card by card, before any blank is used: page against order, with other eyes.
 
-Each page is rasterised at printer resolution by another library than the one that drew it. The QR code is read by two
-independent readers, the bar code by one and by its printed number, every text box by its letters, and the portrait
-both by its bytes in the file and by the pixels that show. What differs holds the card.
+Each page is rasterised at printer resolution by another library than the one that drew it. Each code is read by two
+independent readers, every text box by its letters, and the portrait both by its bytes in the file and by the pixels
+that show. What differs holds the card.
 """
 
 import ctypes
@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pypdfium2
-import zxingcpp
 
+from printing.code_reader import read_code128, read_qr
 from printing.codes import DOT_MM, DOT_PT
 from printing.faces import design_on, values
 from printing.layout import Box, CodeBox, Element, Placeholder, PortraitBox, ValueText, faces_of
@@ -51,27 +51,35 @@ class CardSeen(NamedTuple):
     back: SideSeen
 
 
-def read_back(run_pdf: bytes, expected: Sequence[FaceContent], portraits: Sequence[bytes]) -> list[FaceMismatch]:
+def read_back(
+    run_pdf: bytes,
+    expected: Sequence[FaceContent],
+    portraits: Sequence[bytes],
+    *,
+    first: int = 0,
+    cards: int | None = None,
+) -> list[FaceMismatch]:
     """Every difference between a run and what was ordered, in page order; empty means that all is right.
 
-    `expected[i]` and `portraits[i]` belong to pages 2i and 2i + 1. Positions count from 1. Names and pictures are told
-    by digest only, so that a finding may be logged. About 30 ms a page.
+    `expected[i]` and `portraits[i]` belong to card `first` + i of the run, that is to its pages 2(first + i) and the
+    next; `cards` is how many the whole run has, so that a part of it may be read beside the others. Positions count
+    from 1. Names and pictures are told by digest only, so that a finding may be logged. About 20 ms a page.
     """
     if len(expected) != len(portraits):
         raise ValueError(f"{len(expected)} contents and {len(portraits)} portraits cannot be compared")
-    first = expected[0].card_id if expected else ""
+    pages = 2 * (len(expected) if cards is None else cards)
+    whose = expected[0].card_id if expected else ""
     try:
         with opened_pdf(run_pdf) as document:
-            if len(document) != 2 * len(expected):
-                found = f"{len(document)} pages"
-                return [_mismatch(1, first, ("page", f"{2 * len(expected)}", found))]
+            if len(document) != pages:
+                return [_mismatch(first + 1, whose, ("page", f"{pages}", f"{len(document)} pages"))]
             return [
                 _mismatch(position + 1, content.card_id, finding)
-                for position, (content, portrait) in enumerate(zip(expected, portraits, strict=True))
+                for position, (content, portrait) in enumerate(zip(expected, portraits, strict=True), start=first)
                 for finding in differences(_see_card(document, position, _design_of(content)), content, portrait)
             ]
     except pypdfium2.PdfiumError:
-        return [_mismatch(1, first, ("page", "a readable file", "no readable file"))]
+        return [_mismatch(first + 1, whose, ("page", "a readable file", "no readable file"))]
 
 
 def see_run(run_pdf: bytes, designs: Sequence[str]) -> list[CardSeen]:
@@ -191,12 +199,10 @@ def _cut(pixels: Pixels, box: Box) -> Pixels:
     return pixels[round(top) : round(bottom), round(left) : round(right)]
 
 
-def _read_code(pixels: Pixels, place: CodeBox) -> tuple[str, ...]:
-    """What every reader reads in a code's box: two independent ones for a QR code, one for a bar code."""
+def _read_code(pixels: Pixels, place: CodeBox) -> tuple[str, str]:
+    """What each of two independent readers reads in a code's box."""
     grey = np.ascontiguousarray(pixels[:, :, 1])
-    if place.type == "code128":
-        return (_zxing(grey, zxingcpp.BarcodeFormat.Code128),)
-    return _zxing(grey, zxingcpp.BarcodeFormat.QRCode), _opencv(grey)
+    return read_code128(grey) if place.type == "code128" else read_qr(grey)
 
 
 def _code_findings(place: CodeBox, texts: tuple[str, ...], content: FaceContent) -> Iterator[Finding]:
@@ -204,20 +210,6 @@ def _code_findings(place: CodeBox, texts: tuple[str, ...], content: FaceContent)
     wrong = [text for text in texts if text != wanted]
     if wrong:
         yield what, wanted, wrong[0] or "nothing"
-
-
-def _zxing(grey: Pixels, kind: zxingcpp.BarcodeFormat) -> str:
-    found = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormats(kind))
-    return found[0].text if len(found) == 1 else f"{len(found)} codes"
-
-
-def _opencv(grey: Pixels) -> str:
-    """OpenCV's two detectors in turn: the classic one misses six good codes in a thousand, the other none of 1,500."""
-    for detector in (cv2.QRCodeDetectorAruco(), cv2.QRCodeDetector()):
-        text, _, _ = detector.detectAndDecode(grey)
-        if text:
-            return text
-    return ""
 
 
 def _portrait_findings(
