@@ -14,7 +14,6 @@ from chip.errors import ChipLost
 from chip.messaging import MORE, OK, MacMismatch
 from chip.ports import Transport
 
-EV1_FRAME = 55  # command data bytes of one native EV1 frame
 GENERATIONS = {0x01: 1, 0x12: 2, 0x22: 2, 0x33: 3}  # by hardware major version
 _DESFIRE = 0x01
 _NXP = 0x04
@@ -75,11 +74,10 @@ class Channel:
 
     def _chained(self, step: str, ins: int, data: bytes) -> bytes:
         """Sends long data in frames, gathers an answer of several frames. EV2 takes both in one."""
-        head, rest = (data[:EV1_FRAME], data[EV1_FRAME:]) if self.ev1 else (data, b"")
-        while rest:
-            self.expect(step, MORE, ins, head)
-            ins, head, rest = MORE, rest[:EV1_FRAME], rest[EV1_FRAME:]
-        status, answer = self.exchange(step, ins, head)
+        *heads, last = messaging.frames(ins, data, size=messaging.FRAME_SIZES[1 if self.ev1 else 2])
+        for head in heads:
+            self.expect(step, MORE, *head)
+        status, answer = self.exchange(step, *last)
         while status == verdicts.OUR_STATUS | MORE:
             status, part = self.exchange(step, MORE)
             answer += part

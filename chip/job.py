@@ -90,8 +90,8 @@ class Job:
     def _derived(self, key_id: str, generation: int, div_input: bytes) -> bytes:
         try:
             return self.keys.derive(key_id, generation, div_input)
-        except Unavailable:
-            raise key_service("derive_keys") from None
+        except Unavailable as fault:
+            raise key_service("derive_keys", fault) from None
 
     def check_same_uid(self) -> None:
         """The chip repeats its UID inside a session, so that one swapped by now is found out."""
@@ -102,6 +102,14 @@ class Job:
         """The whole file, in a session that may read it."""
         return read_file(self.channel, self.profile, step=step)
 
+    def holds_content(self, data: bytes) -> bool:
+        """True when the file says something at all, signed or not."""
+        try:
+            parse_content(data)
+        except Refused:
+            return False
+        return True
+
     def signed_statement(self, data: bytes) -> Statement | None:
         """What the file says, when it says something and its signature holds for this chip."""
         try:
@@ -109,8 +117,8 @@ class Job:
             signed = signature_holds(statement, uid=self.known_uid(), keys=self.keys, profile=self.profile)
         except Refused:
             return None
-        except Unavailable:
-            raise key_service("read_back") from None
+        except Unavailable as fault:
+            raise key_service("read_back", fault) from None
         return statement if signed else None
 
 
@@ -133,6 +141,6 @@ def read_file(channel: Channel, profile: Profile, *, step: str) -> bytes:
     return channel.command(step, ins, header=header, mode=Mode.FULL_ANSWER, size=size)
 
 
-def key_service(step: str) -> Halt:
-    """The key service does not answer."""
-    return Halt(ChipVerdict.KEY_SERVICE, step=step, cause="key_service")
+def key_service(step: str, fault: Unavailable) -> Halt:
+    """The key service does not answer; the cause is why (`key_service`, `keys_pin`, …)."""
+    return Halt(ChipVerdict.KEY_SERVICE, step=step, cause=fault.code.rpartition(".")[2])

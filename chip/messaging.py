@@ -1,8 +1,21 @@
 """DESFire secure messaging as plain functions: EV2/EV3 sessions, EV1-AES sessions, and the factory DES hand-over.
 
-Nothing here draws a random number or talks to a card: RndA and RndB come in as arguments, so every published vector
-can be put through. Sources: AN12196 and AN12343 (EV2), the ElmüSoft EV1 examples and RevK's DESFire notes (EV1).
-Byte strings that are keys or challenges never appear in an exception.
+Nothing here draws a random number or talks to a card: RndA comes in as an argument and RndB as the card's challenge
+E(RndB), so every published vector can be put through. All arguments and results are bytes as they travel, `ins` and
+`code` are numbers, `counter` is the command counter before the command. Sources: AN12196 and AN12343 (EV2), the
+ElmüSoft EV1 examples and RevK's DESFire notes (EV1). Keys and challenges never appear in an exception.
+
+| to put through a vector of             | call                                                                   |
+|----------------------------------------|------------------------------------------------------------------------|
+| AuthenticateEV2First / NonFirst        | `ev2_response`, then `ev2_first` / `ev2_non_first`                     |
+| EV2 session keys from RndA and RndB    | `ev2_session_keys`                                                     |
+| EV2 command, answer, their IV and MAC  | `ev2_command`, `ev2_answer`, `ev2_iv`, `ev2_mac`                       |
+| EV2 ChangeKey                          | `ev2_key_body` (`old` for another key), then `ev2_command(full=True)`  |
+| AuthenticateAES (AA)                   | `ev1_response`, then `ev1_session` (`ev1_session_key` from RndA, RndB) |
+| EV1 CMAC chaining, enciphered data     | `ev1_plain_command`, `ev1_full_command`, `ev1_answer`, `ev1_full_answer` |
+| EV1 ChangeKey                          | `ev1_key_body`, then `ev1_full_command(data=…, tail=…)`                |
+| factory key (1A), its change to AES    | `des_response`, `des_session_key`, `des_to_aes_command`                |
+| ISO 7816 wrapping, AF frames, CRC-32   | `wrapped`, `frames`, `crc32`                                           |
 """
 
 import zlib
@@ -17,6 +30,9 @@ OK = 0x00
 MORE = 0xAF
 MAC_SIZE = 8
 DES_BLOCK = 8
+FRAME_SIZES = {1: 55, 2: 255, 3: 255}
+"""Command data bytes of one frame by chip generation: EV1's native frame takes 55 whatever the wrapping; EV2 and EV3
+take what fits a short APDU, which the reader chains by ISO-DEP."""
 AES_PICC_KEY = 0x80  # ChangeKey at card level: this bit in the key number makes the key an AES key
 _ZERO = bytes(BLOCK)
 
@@ -32,6 +48,12 @@ def wrapped(ins: int, data: bytes = b"") -> bytes:
     """A native command in ISO 7816 wrapping: 90 INS 00 00 [Lc data] 00."""
     body = bytes([len(data)]) + data if data else b""
     return bytes([0x90, ins, 0x00, 0x00]) + body + b"\x00"
+
+
+def frames(ins: int, body: bytes, *, size: int) -> list[tuple[int, bytes]]:
+    """(command byte, data) of each frame: the first under `ins`, the rest under AF, at most `size` bytes each."""
+    parts = [body[at : at + size] for at in range(0, len(body), size)] or [b""]
+    return [(MORE if number else ins, part) for number, part in enumerate(parts)]
 
 
 def crc32(data: bytes) -> bytes:
@@ -172,8 +194,12 @@ def ev1_session(*, key: bytes, rnd_a: bytes, challenge: bytes, response: bytes, 
     """The session after AuthenticateAES; `response` is what we sent. Raises MacMismatch: the card lacks the key."""
     if decrypt(key, response[-BLOCK:], _sized(answer, BLOCK)) != rotated(rnd_a):
         raise MacMismatch("authentication")
-    rnd_b = decrypt(key, _ZERO, challenge)
-    return Ev1Session(key=rnd_a[:4] + rnd_b[:4] + rnd_a[12:] + rnd_b[12:])
+    return Ev1Session(key=ev1_session_key(rnd_a=rnd_a, rnd_b=decrypt(key, _ZERO, challenge)))
+
+
+def ev1_session_key(*, rnd_a: bytes, rnd_b: bytes) -> bytes:
+    """RndA[0:4] ‖ RndB[0:4] ‖ RndA[12:16] ‖ RndB[12:16]."""
+    return rnd_a[:4] + rnd_b[:4] + rnd_a[12:] + rnd_b[12:]
 
 
 def ev1_plain_command(session: Ev1Session, *, ins: int, content: bytes = b"") -> Ev1Session:
@@ -242,7 +268,10 @@ def des_response(*, key: bytes, rnd_a: bytes, challenge: bytes) -> bytes:
 
 
 def des_session_key(*, key: bytes, rnd_a: bytes, challenge: bytes, response: bytes, answer: bytes) -> bytes:
-    """The 8-byte session key RndA[0:4] ‖ RndB[0:4]. Raises MacMismatch when the card lacks the key."""
+    """The 8-byte session key RndA[0:4] ‖ RndB[0:4]. Raises MacMismatch when the card lacks the key.
+
+    The lowest bit of each byte means nothing to DES; published traces print them cleared, and the eight bytes twice.
+    """
     if des_decrypt(key, response[-DES_BLOCK:], _sized(answer, DES_BLOCK)) != rotated(rnd_a):
         raise MacMismatch("authentication")
     return rnd_a[:4] + des_decrypt(key, bytes(DES_BLOCK), challenge)[:4]

@@ -32,7 +32,7 @@ class Keys(Protocol):
     def derive(self, key_id: str, generation: int, div_input: bytes) -> bytes:
         """The 16-byte card key of master `key_id` (`picc`, `admin`, `read`, `write`) by AN10922 over `div_input`.
 
-        Raises Unavailable (`chip.key_service`).
+        Raises Unavailable (`chip.key_service`, or what the adapter knows better) as every method here may.
         """
         ...
 
@@ -41,7 +41,10 @@ class Keys(Protocol):
         ...
 
     def sign(self, message: bytes) -> tuple[int, bytes]:
-        """(signing-key id, 64-byte raw ECDSA P-256 signature r ‖ s) over `message`, deterministic (RFC 6979)."""
+        """(signing-key id, 64-byte raw ECDSA P-256 signature r ‖ s) over SHA-256 of `message`.
+
+        Two calls need not give the same bytes: an HSM draws its own nonce.
+        """
         ...
 
     def public_key(self, signing_key_id: int) -> bytes:

@@ -15,6 +15,7 @@ from billing.ports import Mail, Payments
 from cards.adapters.system import SteadyClock, SystemClock, SystemEntropy
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock, Entropy
+from chip.adapters.pkcs11_keys import Pkcs11Keys, TokenAddress
 from chip.adapters.software_keys import SoftwareKeys
 from chip.adapters.virtual import VirtualEncoder
 from chip.faults import Fault
@@ -73,8 +74,8 @@ def build_house(settings: Settings, *, actor: str) -> House:
         engine=Inline() if settings.engine == "inline" else Processes(settings.workers),
         printer=FolderPrinter(settings.home / "printer"),
         encoder=_virtual_encoder(settings),
-        keys=SoftwareKeys(settings.key("chip"), environment=settings.environment),
-        profile=default_profile(),
+        keys=_keys(settings),
+        profile=default_profile().model_copy(update={"key_generation": settings.key_generation}),
         carrier=FolderCarrier(settings.home / "carrier"),
         payments=PaymentsTwin(settings.home / "payments"),
         mail=FolderMail(settings.home / "mail"),
@@ -103,6 +104,21 @@ def _make_home(home: Path) -> None:
             field="HSECARD_HOME",
             fix="name a folder that this user may write, with room on its disk",
         ) from None
+
+
+def _keys(settings: Settings) -> Keys:
+    if settings.keys == "software":
+        seed = settings.key("chip")
+        return SoftwareKeys(seed, environment=settings.environment, generation=settings.key_generation)
+    address = TokenAddress.parsed(settings.keys)
+    if settings.keys_pin is None:
+        raise Refused(
+            "settings.invalid",
+            "an HSM is named, and no PIN for it",
+            field="HSECARD_KEYS_PIN",
+            fix="set the PIN of the token, from a secret store rather than a file",
+        )
+    return Pkcs11Keys(address, settings.key_generation, settings.keys_pin.get_secret_value())
 
 
 def _virtual_encoder(settings: Settings) -> VirtualEncoder:

@@ -54,8 +54,15 @@ class Settings(BaseSettings):
         default=14, ge=0, description="Days after the freeze until a closed batch's print files are erased."
     )
     portrait_days: int = Field(default=60, ge=0, description="Days after the end of validity until a portrait goes.")
+    keys: str = Field(default="software", description="`software`, or pkcs11:token=LABEL?module-path=FILE for an HSM.")
+    keys_pin: SecretStr | None = Field(default=None, description="The PIN of the HSM's token.")
+    key_generation: int = Field(default=1, ge=1, le=254, description="Keys that new cards get; it signs their content.")
     virtual_faults: dict[str, str] = Field(default={}, description="Planted chip faults, `<batch>#<position>`: fault.")
     prefect_port: int = Field(default=4200, ge=1024, le=65535)
+    fault_folder: Path | None = Field(default=None, description="Where fault reports are dropped as files.")
+    api_token: SecretStr | None = Field(default=None, description="Bearer token of the API; without it, no API.")
+    api_host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
+    api_port: int = Field(default=4280, ge=1024, le=65535)
 
     def key(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose, derived from the secret: different purposes never share a key."""
@@ -64,6 +71,10 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home.resolve() / 'hsecard.sqlite'}"
+
+    @property
+    def faults(self) -> Path:
+        return self.fault_folder or self.home / "faults"
 
     @property
     def blobs(self) -> str:
@@ -110,6 +121,7 @@ def _fit_for_production(settings: Settings) -> Settings:
         "HSECARD_CLOCK": settings.clock is not None,
         "HSECARD_VIRTUAL_FAULTS": bool(settings.virtual_faults),
         "HSECARD_DURABLE": not settings.durable,
+        "HSECARD_KEYS": settings.keys == "software",
         "HSECARD_SELLER": settings.seller == _SELLER,
     }
     for name, is_unsafe in unsafe.items():

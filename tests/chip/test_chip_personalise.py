@@ -2,10 +2,14 @@
 
 import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from cards.adapters.system import SeededEntropy
 from cards.errors import Refused, Unavailable
@@ -187,13 +191,13 @@ def test_dead_chip_stays_dead() -> None:
     assert [_attempt(encoder).verdict for _ in range(3)] == [ChipVerdict.FAULTY] * 3
 
 
-def _settle(encoder: VirtualEncoder) -> list[ChipOutcome]:
+def _settle(encoder: Encoder, keys: SoftwareKeys = KEYS) -> list[ChipOutcome]:
     return encode_at(
         encoder,
         tray=PLACE[0],
         position=PLACE[1],
         content=CONTENT,
-        keys=KEYS,
+        keys=keys,
         entropy=SeededEntropy(b"host"),
         profile=PROFILE,
         bind=lambda uid, generation: None,
@@ -215,6 +219,57 @@ def _settle(encoder: VirtualEncoder) -> list[ChipOutcome]:
 )
 def test_patience_ends_where_the_taxonomy_says(fault: Fault | None, verdicts: list[str]) -> None:
     assert [attempt.verdict.value for attempt in _settle(_encoder(fault))] == verdicts
+
+
+class _Forgetful:
+    """An encoder whose chip acknowledges what is written to its file and keeps nothing of it."""
+
+    name = "encoder-1"
+
+    def __init__(self) -> None:
+        self._encoder = _encoder()
+
+    @contextmanager
+    def present(self, tray: str, position: int) -> Iterator[Transport]:
+        with self._encoder.present(tray, position) as presented:
+            self._presented = presented
+            yield self
+
+    def transmit(self, apdu: bytes) -> bytes:
+        answer = self._presented.transmit(apdu)
+        for app in self._presented.card.memory.apps.values():
+            for file in app.files.values():
+                file.data = bytes(len(file.data))
+        return answer
+
+
+def test_chip_that_keeps_no_data_is_faulty_and_no_case_for_quarantine() -> None:
+    attempts = _settle(_Forgetful())
+    assert [(attempt.verdict.value, attempt.cause) for attempt in attempts] == [
+        ("present_again", "mismatch"),
+        ("faulty", "mismatch"),
+    ]
+
+
+class _Restless(SoftwareKeys):
+    """Signs as an HSM does: never twice the same."""
+
+    def sign(self, message: bytes) -> tuple[int, bytes]:
+        key_id, _ = super().sign(message)
+        r, s = decode_dss_signature(self._signer(key_id).sign(message, ec.ECDSA(SHA256())))
+        return key_id, r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+@pytest.mark.parametrize("generation", [1, 3])
+@pytest.mark.parametrize("kind", CUTS)
+def test_keys_that_never_sign_the_same_twice_resume_as_well(kind: FaultKind, generation: int) -> None:
+    keys = _Restless(b"the seed of the tests", environment="test")
+    for exchange in range(1, EXCHANGES[generation] + 1):
+        encoder = _encoder(Fault(kind, exchange=exchange), generation=generation)
+        attempts = _settle(encoder, keys)
+        assert [attempt.verdict.value for attempt in attempts] == ["present_again", "done"], exchange
+        with encoder.present(*PLACE) as transport:
+            assert read_chip(transport, keys=KEYS, entropy=SeededEntropy(b"door"), profile=PROFILE).signature_valid
 
 
 def test_refused_binding_stops_before_any_write() -> None:
