@@ -26,10 +26,11 @@ from store.chip import Chips
 from store.cohorts import Cohorts
 from store.documents import Documents
 from store.effects import Effects, Series
+from store.encoding import Encoding
 from store.faults import translated
 from store.field_faults import FieldFaults
 from store.orders import Orders
-from store.printing import Batches, Prints
+from store.printing import Batches, PrintJobs, Prints
 from store.refunds import Refunds
 from store.shipping import Postage, Shipments
 from store.transaction import Transaction
@@ -65,6 +66,11 @@ class UnitOfWork:
         """Attempts to print a card."""
         return Prints(self._tx)
 
+    @property
+    def print_jobs(self) -> PrintJobs:
+        """Jobs at the printer."""
+        return PrintJobs(self._tx)
+
     @cached_property
     def blanks(self) -> Blanks:
         """The blank ledger."""
@@ -74,6 +80,11 @@ class UnitOfWork:
     def chips(self) -> Chips:
         """Chip bindings."""
         return Chips(self._tx)
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """Encoders and their queue."""
+        return Encoding(self._tx)
 
     @cached_property
     def faults(self) -> FieldFaults:
