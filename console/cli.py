@@ -23,6 +23,7 @@ from console import (
     demo,
     doctor,
     documents,
+    invoices,
     line,
     orders,
     photos,
@@ -52,6 +53,7 @@ app.add_typer(blanks.app, name="blanks", rich_help_panel=ORDERS)
 line.register(app)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=MONEY)
 app.add_typer(postage.app, name="postage", rich_help_panel=MONEY)
+app.add_typer(invoices.app, name="invoices", rich_help_panel=MONEY)
 app.add_typer(documents.app, name="documents", rich_help_panel=MONEY)
 for part in (status, doctor, serve, demo):
     part.register(app)

@@ -5,6 +5,7 @@ has no invoice line; its postage is ours.
 """
 
 from billing.documents import credit_note_pdf, invoice_pdf
+from billing.ehf import credit_note_xml, invoice_xml
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice
 from billing.models import Buyer, Invoice, LineKind, Message
@@ -124,13 +125,22 @@ def _draw(house: House, chunk: Chunk) -> Tally:
 
 
 def _draw_one(house: House, document_id: str) -> str:
+    """The document as a person reads it and as a program does (EHF, with the first inside), kept together."""
     kind, _, number = document_id.partition("/")
     with house.store.read() as uow:
         if kind == "invoice":
-            data = invoice_pdf(uow.invoices.get(int(number)))
+            invoice = uow.invoices.get(int(number))
+            pdf = invoice_pdf(invoice)
+            xml = invoice_xml(invoice, pdf=pdf)
         else:
-            data = credit_note_pdf(uow.credit_notes.get(int(number)))
-    return keep(house, [shelf(house, document_id=document_id, subject=document_id, data=data, suffix="pdf")], "drawn")
+            note = uow.credit_notes.get(int(number))
+            pdf = credit_note_pdf(note)
+            xml = credit_note_xml(note, pdf=pdf)
+    papers = [
+        shelf(house, document_id=document_id, subject=document_id, data=pdf, suffix="pdf"),
+        shelf(house, document_id=f"ehf/{document_id}", subject=document_id, data=xml, suffix="xml"),
+    ]
+    return keep(house, papers, "drawn")
 
 
 # --- mailed -----------------------------------------------------------------------------------------------------
@@ -152,14 +162,18 @@ def _send(house: House, effect: Effect) -> Answer:
     kind, _, number = effect.subject.partition("/")
     with house.store.read() as uow:
         paper = uow.invoices.get(int(number)) if kind == "invoice" else uow.credit_notes.get(int(number))
-        document = uow.documents.get(effect.subject)
+        drawn = uow.documents.get(effect.subject)
+        ehf = uow.documents.get(f"ehf/{effect.subject}") if paper.buyer.e_invoice else None
     name_no, name_en = ("Faktura", "Invoice") if kind == "invoice" else ("Kreditnota", "Credit note")
-    assert document is not None  # noqa: S101 -- drawn by the stage before
+    assert drawn is not None  # noqa: S101 -- drawn by the stage before
+    attached = [(f"{kind}-{number}.pdf", "application/pdf", house.blobs.get(drawn.blob_key))]
+    if ehf is not None:
+        attached.append((f"{kind}-{number}.xml", "application/xml", house.blobs.get(ehf.blob_key)))
     message = Message(
         to=paper.buyer.email,
         subject=f"{name_no} / {name_en} {number}",
         body=f"{name_no} {number} er vedlagt.\n{name_en} {number} is attached.\n\n{paper.seller.name}\n",
-        attachments=((f"{kind}-{number}.pdf", "application/pdf", house.blobs.get(document.blob_key)),),
+        attachments=tuple(attached),
     )
     return {"message": house.mail.send(effect.key, message)}
 

@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
+from billing.ehf import figures
+from cards.money import nok
 from tests.console.terminal import PHOTOS, Terminal, order, put
 
 EARLIER = """\
@@ -162,7 +165,7 @@ def test_a_refund_takes_two_people(bureau: Terminal, tmp_path: Path) -> None:
 def test_documents_are_exported_under_their_names(bureau: Terminal, tmp_path: Path) -> None:
     bureau("day")
     listed = bureau("documents", "list", "--json").json["documents"]
-    assert {document["kind"] for document in listed} == {"letter", "label", "manifest", "invoice"}
+    assert {document["kind"] for document in listed} == {"letter", "label", "manifest", "invoice", "ehf"}
     out = tmp_path / "out"
     files = bureau("documents", "export", out, "--json").json["files"]
     assert len(files) == len(listed)
@@ -170,6 +173,22 @@ def test_documents_are_exported_under_their_names(bureau: Terminal, tmp_path: Pa
     (tmp_path / "file").touch()
     blocked = bureau("documents", "export", tmp_path / "file", "--json")
     assert (blocked.code, blocked.json["error"]["code"]) == (4, "file.not_written")
+
+
+def test_an_invoice_says_the_same_in_all_its_forms(bureau: Terminal, tmp_path: Path) -> None:
+    bureau("day")
+    said = bureau("invoices", "export", "1", "--out", tmp_path, "--json").json
+    ehf = figures((tmp_path / "ehf" / "invoice" / "1.xml").read_bytes())
+    text = PdfReader(tmp_path / "invoice" / "1.pdf").pages[0].extract_text()
+    assert said["net_ore"] + said["vat_ore"] == said["gross_ore"] > 0
+    for name in ("net", "vat", "gross"):
+        assert ehf[name] == nok(said[f"{name}_ore"])
+        assert ehf[name] in text
+    assert (ehf["kid"], ehf["number"]) == (said["kid"], "1")
+    assert said["kid"] in text
+    assert set(said["documents"]) == {"invoice/1", "ehf/invoice/1"}
+    assert [row["number"] for row in bureau("invoices", "list", "--json").json["invoices"]] == [1, 2]
+    assert bureau("invoices", "export", "99", "--json").code == 3
 
 
 def test_photos_are_judged_before_an_order(terminal: Terminal, inbox: Path, tmp_path: Path) -> None:
@@ -203,7 +222,8 @@ def test_doctor_redacts_the_passwords_in_addresses(terminal: Terminal, monkeypat
 def test_every_answer_in_words_fits_80_columns(bureau: Terminal) -> None:
     bureau("day")
     looks = ["status", "audit", "cards find Holm", "cards show GOOD-1-1", "batches list", "batches show P-000001",
-             "blanks list", "orders show LOST-1", "documents list", "doctor", "refunds list"]  # fmt: skip
+             "blanks list", "orders show LOST-1", "documents list", "doctor", "refunds list",
+             "invoices list", "invoices export 1"]  # fmt: skip
     for look in looks:
         said = bureau(*look.split())
         assert said.code == 0, look

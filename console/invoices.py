@@ -1,0 +1,97 @@
+"""Issued invoices from the terminal: listed, and one exported with its figures as every one of its forms says them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.answer import answer
+from console.documents import file_name, write_file
+from console.options import AsJson
+from console.show import facts, kroner, line, table
+from console.work import at_work
+
+if TYPE_CHECKING:
+    from billing.models import Invoice
+    from flows.house import House
+
+app = typer.Typer(no_args_is_help=True, help="Issued invoices: list, export.")
+
+
+@app.command("list")
+def list_invoices(as_json: AsJson = False) -> int:
+    """List issued invoices by number."""
+    with at_work("reader") as house, house.store.read() as uow:
+        found = uow.invoices.all()
+    figures = ("net", "VAT", "gross")
+    rows = [
+        (one.number, one.issued_on, one.buyer.name, kroner(one.net_ore), kroner(one.vat_ore), kroner(one.gross_ore))
+        for one in found
+    ]
+    shown = [table("Invoices", ("number", "issued", "buyer", *figures), rows, right=figures)]
+    return answer({"invoices": [_figures(one) for one in found]}, shown, as_json=as_json)
+
+
+@app.command()
+def export(
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="The invoice's number.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write its PDF and EHF there, too.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Give one invoice's figures, with the hash of each of its documents."""
+    with at_work("reader") as house:
+        with house.store.read() as uow:
+            invoice = uow.invoices.get(number)
+            papers = uow.documents.of_subject(f"invoice/{number}")
+        written = _write(house, out, [(paper.document_id, paper.blob_key) for paper in papers]) if out else []
+    documents = {paper.document_id: paper.sha256 for paper in papers}
+    content = {**_figures(invoice), "lines": _lines(invoice), "vat_lines": _vat(invoice), "documents": documents}
+    shown = [
+        facts(f"Invoice {number}", _readable(invoice)),
+        *(line(f"written: {path}") for path in written),
+    ]
+    return answer({**content, "files": [str(path) for path in written]}, shown, as_json=as_json)
+
+
+def _figures(invoice: "Invoice") -> dict[str, Any]:
+    """What finance holds against the PDF, the EHF, the ledger and Stripe. Amounts in whole øre."""
+    return {
+        "number": invoice.number,
+        "kid": invoice.kid,
+        "order_number": invoice.order_number,
+        "issued_on": invoice.issued_on.isoformat(),
+        "delivered_on": invoice.delivered_on.isoformat(),
+        "due_on": invoice.due_on.isoformat(),
+        "buyer": invoice.buyer.name,
+        "buyer_org_number": invoice.buyer.org_number,
+        "currency": "NOK",
+        "net_ore": invoice.net_ore,
+        "vat_ore": invoice.vat_ore,
+        "gross_ore": invoice.gross_ore,
+    }
+
+
+def _readable(invoice: "Invoice") -> dict[str, object]:
+    """The figures under words, amounts in kroner."""
+    return {
+        name.removesuffix("_ore").replace("_", " "): kroner(value) if name.endswith("_ore") else value
+        for name, value in _figures(invoice).items()
+    }
+
+
+def _lines(invoice: "Invoice") -> list[dict[str, Any]]:
+    return [each.model_dump(mode="json") for each in invoice.lines]
+
+
+def _vat(invoice: "Invoice") -> list[dict[str, Any]]:
+    return [each.model_dump(mode="json") for each in invoice.vat]
+
+
+def _write(house: "House", folder: Path, papers: Sequence[tuple[str, str]]) -> list[Path]:
+    written = []
+    for document_id, key in papers:
+        path = folder / file_name(document_id, key)
+        write_file(path, house.blobs.get(key))
+        written.append(path)
+    return written
