@@ -16,9 +16,11 @@ from typer.exceptions import TyperException
 
 from cards.errors import HseCardError
 from console import (
+    api,
     batches,
     blanks,
     cards,
+    chip,
     chips,
     demo,
     doctor,
@@ -28,6 +30,7 @@ from console import (
     orders,
     photos,
     postage,
+    prints,
     refunds,
     serve,
     status,
@@ -48,14 +51,16 @@ app.add_typer(orders.app, name="orders", rich_help_panel=ORDERS)
 app.add_typer(cards.app, name="cards", rich_help_panel=ORDERS)
 app.add_typer(photos.app, name="photos", rich_help_panel=ORDERS)
 app.add_typer(batches.app, name="batches", rich_help_panel=ORDERS)
+app.add_typer(prints.app, name="prints", rich_help_panel=ORDERS)
 app.add_typer(chips.app, name="chips", rich_help_panel=ORDERS)
+app.add_typer(chip.app, name="chip", rich_help_panel=ORDERS)
 app.add_typer(blanks.app, name="blanks", rich_help_panel=ORDERS)
 line.register(app)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=MONEY)
 app.add_typer(postage.app, name="postage", rich_help_panel=MONEY)
 app.add_typer(invoices.app, name="invoices", rich_help_panel=MONEY)
 app.add_typer(documents.app, name="documents", rich_help_panel=MONEY)
-for part in (status, doctor, serve, demo):
+for part in (status, doctor, serve, api, demo):
     part.register(app)
 
 

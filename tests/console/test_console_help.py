@@ -22,7 +22,10 @@ LOOKS_ONLY = {
     ("batches", "list"),
     ("batches", "show"),
     ("blanks", "list"),
+    ("chips", "cohorts"),
     ("chips", "read"),
+    ("chip", "derive"),
+    ("chip", "read"),
     ("refunds", "list"),
     ("refunds", "show"),
     ("documents", "list"),
@@ -30,7 +33,7 @@ LOOKS_ONLY = {
     ("status",),
     ("audit",),
 }
-RUNS_A_WORLD_OF_ITS_OWN = {("serve",), ("demo",)}
+RUNS_A_WORLD_OF_ITS_OWN = {("serve",), ("api",), ("demo",)}
 # Where a person's name stands in the journal or on a case.
 A_PERSON_ACTS = {
     ("orders", "import"),
@@ -40,8 +43,10 @@ A_PERSON_ACTS = {
     ("cards", "cancel"),
     ("cards", "spoil"),
     ("batches", "close"),
+    ("prints", "outcome"),
     ("blanks", "receive"),
     ("chips", "report-fault"),
+    ("chips", "recall"),
     ("refunds", "find"),
     ("refunds", "propose"),
     ("refunds", "approve"),

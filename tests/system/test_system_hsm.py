@@ -29,6 +29,8 @@ from chip.ports import Keys
 from chip.profile import default_profile
 from chip.rollover import roll_over
 from chip.verify import read_chip
+from console.cli import main
+from flows.house import open_house
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 MISSING = (shutil.which("softhsm2-util") is None or not Path(MODULE).exists()) and os.environ.get("CI") is None
@@ -278,3 +280,23 @@ def test_token_without_the_keys_stops_before_the_first_write() -> None:
         )
         assert not {ins for ins, _ in transport.seen} & {0xC4, 0x54, 0xCA, 0x1A}
     assert (outcome.verdict, outcome.cause) == (ChipVerdict.KEY_SERVICE, "keys_missing")
+
+
+def test_keys_are_made_and_the_house_opens_with_them_from_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"HOME": tmp_path / "home", "ENVIRONMENT": "test", "ENGINE": "inline", "KEYS": URI, "KEY_GENERATION": 7}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"HSECARD_{name}", str(value))
+    assert main(["doctor", "--json"]) == 3
+    assert "HSECARD_KEYS_PIN" in capsys.readouterr().out
+    monkeypatch.setenv("HSECARD_KEYS_PIN", PIN)
+    assert main(["chip", "create-keys", "--generation", "7", "--dry-run"]) == 0
+    assert _keys().existing(7) == []
+    assert main(["chip", "create-keys", "--generation", "7", "--json"]) == 0
+    assert main(["chip", "create-keys", "--generation", "7", "--json"]) == 3
+    said = capsys.readouterr().out
+    assert PIN not in said
+    with open_house(actor="test") as house:
+        assert house.profile.key_generation == 7
+        assert house.keys.check_value("read", 7) == _keys().check_value("read", 7)
