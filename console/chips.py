@@ -1,83 +1,26 @@
-"""Chips from the terminal: faults reported from the field, and a chip read as a door reader would."""
+"""Chips from the terminal: a chip read as a door reader would; faults in the field have a module of their own."""
 # ruff: noqa: PLC0415 -- the stages bring the heavy rooms along: help must be quick
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cards.errors import HseCardError, Refused
+from cards.errors import Refused
+from console import faults
 from console.answer import answer
-from console.options import AsJson, By, DryRun
-from console.postage import read_text
-from console.show import facts, table
-from console.work import at_work, card_named
+from console.options import AsJson
+from console.show import facts
+from console.work import at_work
 
 if TYPE_CHECKING:
     from chip.models import ChipReading
     from flows.house import House
-    from flows.stages.line import Tally
     from store.database import UnitOfWork
 
-app = typer.Typer(no_args_is_help=True, help="Chips: report-fault, read.")
+app = typer.Typer(no_args_is_help=True, help="Chips: report-fault, recall, cohorts, read.")
 
 
-@app.command("report-fault")
-def report_fault(
-    *,
-    by: By,
-    card: Annotated[str | None, typer.Argument(metavar="CARD", help="The card number, or the card id.")] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", metavar="FILE", help="A list instead: one card a line, # begins a remark.")
-    ] = None,
-    symptom: Annotated[str, typer.Option("--symptom", help="What was seen.")] = "the chip does not answer",
-    as_json: AsJson = False,
-    dry_run: DryRun = False,
-) -> int:
-    """Report a chip that fails in the field; the card is reissued free.
-
-    A card is replaced at most once, however often its fault is reported.
-    """
-    names = _listed(card, file)
-    with at_work(by, dry_run=dry_run) as house:
-        done = _report_all(house, names, symptom=symptom, by=by)
-        if os.environ.get("PREFECT_API_URL") and not dry_run:
-            done += _ring(house)  # without a server to hear it, the bell waits for the next `reissue`
-    rows = [(outcome.replace("_", " "), count) for outcome, count in done.counts.items()]
-    shown = [table("Chip faults", ("outcome", "count"), rows, right=("count",))]
-    return answer({"dry_run": dry_run, "counts": done.counts}, shown, as_json=as_json, problems=done.problems)
-
-
-def _listed(card: str | None, file: Path | None) -> list[str]:
-    if (card is None) == (file is None):
-        raise Refused("fault.which_card", "name one card or one file", fix="give CARD, or --file with a list of cards")
-    if file is None:
-        return [str(card)]
-    lines = (row.partition("#")[0].strip() for row in read_text(file).splitlines())
-    return [row for row in lines if row]
-
-
-def _report_all(house: "House", names: Sequence[str], *, symptom: str, by: str) -> "Tally":
-    """Each card on its own: one wrong number does not stop the list."""
-    from flows.stages.line import Problem, Tally, tally
-    from flows.stages.reissue import report_fault as report
-
-    total = Tally()
-    for name in names:
-        try:
-            total += tally([report(house, card_named(house, name), symptom=symptom, by=by)])
-        except HseCardError as fault:
-            total += tally(["refused"], [Problem.of(name, fault)])
-    return total
-
-
-def _ring(house: "House") -> "Tally":
-    from flows.stages.line import run_stage
-    from flows.stages.reissue import RING
-
-    return run_stage(house, RING)
+faults.register(app)
 
 
 @app.command()

@@ -204,7 +204,7 @@ def _refund(house: "House", story: Story) -> None:
 def _report_fault(house: "House", story: Story) -> None:
     """A posted card fails at a gate; which one was decided by the first run."""
     from cards.life import CardState
-    from flows.stages.reissue import report_fault
+    from flows.stages.fault_reports import report_fault
 
     with house.store.read() as uow:
         reported = [report.card_id for report, _, _ in uow.faults.faults()]

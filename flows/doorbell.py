@@ -10,6 +10,7 @@ from typing import Protocol
 from cards.errors import Unavailable
 
 CHIP_FAULTY = "card.chip.faulty"
+RESOURCE = "fault-report"  # one event a report, however many cards it names
 
 
 class Doorbell(Protocol):
@@ -31,12 +32,13 @@ class QuietBell:
 
 
 class PrefectBell:
-    """Emits a Prefect event `event` about the resource `card.<subject>`; the automation listens for it."""
+    """Emits a Prefect event about the resource `fault-report.<subject>`; the automation listens for it."""
 
     def ring(self, event: str, subject: str) -> None:
         from prefect.events import emit_event  # noqa: PLC0415 -- importing Prefect costs two seconds
 
-        emitted = emit_event(event, resource={"prefect.resource.id": f"card.{subject}"}, payload={"card_id": subject})
+        resource = {"prefect.resource.id": f"{RESOURCE}.{subject}"}
+        emitted = emit_event(event, resource=resource, payload={"report_id": subject})
         if emitted is None:
             raise Unavailable("bell.unavailable", "Prefect took no event", fix="the reissue schedule catches it")
 

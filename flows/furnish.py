@@ -24,7 +24,7 @@ from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
 from cards.errors import HseCardError, Refused, Unavailable
-from flows.doorbell import CHIP_FAULTY
+from flows.doorbell import CHIP_FAULTY, RESOURCE
 from flows.serve import POOL
 
 DEVICES = ("printer", "encoder")
@@ -94,14 +94,15 @@ def _deploy(deployments: Path) -> None:
 
 
 async def _reissue_on_fault(client: PrefectClient) -> Automation:
-    """A fault report starts `reissue`. It names no card to it: the flow looks in the database what is open."""
+    """A fault report, of one card or of thousands, is one event and starts one `reissue`, which looks in the database
+    what is open."""
     reissue = await client.read_deployment_by_name("reissue/reissue")
     return Automation(
         name="reissue-on-chip-fault",
-        description="A reported chip fault starts the reissue of that card; the schedule catches what an event missed.",
+        description="A fault report starts the reissue of its cards; the schedule catches what an event missed.",
         trigger=EventTrigger(
             expect={CHIP_FAULTY},
-            match=ResourceSpecification({"prefect.resource.id": "card.*"}),
+            match=ResourceSpecification({"prefect.resource.id": f"{RESOURCE}.*"}),
             posture=Posture.Reactive,
             threshold=1,
             within=timedelta(0),

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import certifi
+from pydantic import SecretStr
 
 from cards.errors import Refused, Unavailable
 from flows.settings import PREFIX, Settings
@@ -68,7 +69,8 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
 
 def house_environment(settings: Settings) -> dict[str, str]:
     """The HSECARD_ variables that make another process read these very settings."""
-    plain = settings.model_dump(mode="json") | {"secret": settings.secret.get_secret_value()}
+    secrets = {name: value.get_secret_value() for name, value in settings if isinstance(value, SecretStr)}
+    plain = settings.model_dump(mode="json") | secrets
     chosen = {name: plain[name] for name in settings.model_fields_set if plain[name] is not None}
     chosen["home"] = str(settings.home.resolve())  # a flow run's process may have another working directory
     return {
@@ -150,9 +152,11 @@ def serve(
         if not _finished(furnish, beside=server, stop=stop):
             return
         on_step("starting the worker …")
-        worker = running.enter_context(_program("worker", _worker(), environment, logs))
+        programs = [server, running.enter_context(_program("worker", _worker(), environment, logs))]
+        if settings.api_token is not None:  # beside Prefect, so that a report over the API rings its bell
+            programs.append(running.enter_context(_program("api", _api(), environment, logs)))
         on_ready(address(settings))
-        _watch(server, worker, stop=stop)
+        _watch(*programs, stop=stop)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -171,6 +175,10 @@ def _furnish(deployments: Path) -> list[str]:
 
 def _worker() -> list[str]:
     return ["prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", str(RUNS_AT_ONCE)]
+
+
+def _api() -> list[str]:
+    return ["console.cli", "api"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from flows.stages.line import Stage, Tally, run_line
 from flows.stages.produce import PRODUCE
 from flows.stages.reconcile import RECONCILE
 from flows.stages.refund_postage import REFUND_POSTAGE
-from flows.stages.reissue import REISSUE, RING
+from flows.stages.reissue import REISSUE
 from flows.stages.retain import RETAIN
 from flows.stages.ship import SHIP
 
@@ -20,7 +20,7 @@ MAKE_GOOD_ROUNDS = 3
 
 DAY: tuple[tuple[str, tuple[Stage, ...]], ...] = (
     ("reconcile", RECONCILE),
-    ("reissue", (RING, *REISSUE)),
+    ("reissue", REISSUE),
     *(step for _ in range(1 + MAKE_GOOD_ROUNDS) for step in (("produce", PRODUCE), ("encode", ENCODE))),
     ("ship", SHIP),
     ("invoice", INVOICE),

@@ -75,7 +75,7 @@ def test_a_faulty_card_is_replaced(bureau: Terminal, tmp_path: Path) -> None:
 
     said = bureau("chips", "report-fault", "--file", file, "--json")
     assert (said.code, said.json["counts"]) == (3, {"reported": 1, "refused": 1})
-    assert said.json["problems"][0]["subject"] == "9999999"
+    assert said.json["problems"][0]["subject"] == "faults.txt:3"
     assert bureau("chips", "report-fault", number, "--json").json["counts"] == {"already_reported": 1}
     assert bureau("day").code == 0
     assert _card(bureau, number)["state"] == "blocked"

@@ -25,7 +25,7 @@ from flows.stages.by_hand import receive_blanks
 from flows.stages.day import run_day
 from flows.stages.intake import import_orders
 from flows.stages.refund_postage import approve_case, find, import_charges, propose_cases
-from flows.stages.reissue import report_fault
+from flows.stages.fault_reports import report_fault
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 MONDAY = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
