@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from cards.blanks import SpoilCause
 from cards.errors import Refused
 from console.answer import answer
 from console.options import AsJson, By, DryRun
@@ -52,17 +53,24 @@ def find(
 @app.command()
 def show(card: Which, as_json: AsJson = False) -> int:
     """Show a card: where it stands, why it waits, its journal."""
+    from flows.stages.ship import mail_holds
+
     with at_work("reader") as house:
         found = card_named(house, card)
         with house.store.read() as uow:
             events = uow.cards.events(found.card_id)
             order = uow.orders.get(found.order_number)
+        waits = next((hold for hold in mail_holds(house) if found.card_id in hold.card_ids), None)
     document = {
         "card": found.model_dump(mode="json"),
         "employer": {"name": order.business.name, "org_number": order.business.org_number},
+        "waits_for_company": waits.model_dump(mode="json", include={"until", "waits_for"}) if waits else None,
         "events": [event.model_dump(mode="json") for event in events],
     }
-    shown = [facts(f"Card {found.card_id}", _facts_of(found, order.business.name)), _journal(events)]
+    about = _facts_of(found, order.business.name)
+    if waits:
+        about["waits"] = f"until {waits.until} at the latest, for {', '.join(waits.waits_for)}"
+    shown = [facts(f"Card {found.card_id}", about), _journal(events)]
     return answer(document, shown, as_json=as_json)
 
 
@@ -164,17 +172,25 @@ def cancel(
 
 @app.command()
 def spoil(
+    *,
     card: Which,
-    cause: Annotated[str, typer.Option("--cause", help="What happened to the blank.")],
+    cause: Annotated[SpoilCause, typer.Option("--cause", help="What spoiled the blank.")],
     by: By,
+    note: Annotated[str | None, typer.Option("--note", help="More about it, for the journal.")] = None,
+    counted_good: Annotated[
+        str | None,
+        typer.Option("--counted-good", metavar="REASON", help="Correct a blank counted good: why the count was wrong."),
+    ] = None,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> int:
     """Count a card's blank as spoiled; the card is made good on another."""
-    from flows.stages.by_hand import spoil as count_as_spoiled
+    from flows.stages.outcomes import spoil as count_as_spoiled
 
+    words = f"{cause.value}: {note}" if note else cause.value
     with at_work(by, dry_run=dry_run) as house:
-        changed = count_as_spoiled(house, card_named(house, card).card_id, cause=cause)
+        card_id = card_named(house, card).card_id
+        changed = count_as_spoiled(house, card_id, cause=words, counted_good=counted_good)
     return _tell_changed(changed, as_json=as_json, dry_run=dry_run)
 
 

@@ -14,11 +14,11 @@ from console.answer import told_once
 from console.documents import export_documents, write_file
 from console.refunds import cases_table
 from console.show import kroner, line, table
+from console.status import standing
 from flows.house import House
 from printing.pictures import page_png
 from shipping.models import Shipment, ShipmentState
 from store.database import UnitOfWork
-from store.status import status
 
 if TYPE_CHECKING:
     from console.demo import Story
@@ -37,7 +37,7 @@ class Results:
 def write_results(house: House, out: Path) -> Results:
     """Write everything under `out` and say whether anything differs from what was there."""
     written = [*_write_pictures(house, out), *export_documents(house, out / "documents")]
-    summary = {**status(house.store), "files": _listed(written, out)}
+    summary = {**standing(house), "files": _listed(written, out)}
     text = json.dumps(summary, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
     path = out / "summary.json"
     before = path.read_bytes() if path.exists() else b""

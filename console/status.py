@@ -2,7 +2,7 @@
 # ruff: noqa: PLC0415 -- the store is imported by the command that needs it: help must be quick
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import RenderableType
@@ -11,6 +11,9 @@ from console.answer import VIOLATIONS, answer
 from console.options import HOUSE, WORK, AsJson
 from console.show import facts, kroner, line, table
 from console.work import at_work
+
+if TYPE_CHECKING:
+    from flows.house import House
 
 
 def register(app: typer.Typer) -> None:
@@ -21,11 +24,20 @@ def register(app: typer.Typer) -> None:
 
 def status(as_json: AsJson = False) -> int:
     """Count orders, cards, holds, batches, letters, invoices, refunds."""
+    with at_work("reader") as house:
+        counted = standing(house)
+    return answer(counted, status_shown(counted), as_json=as_json)
+
+
+def standing(house: "House") -> dict[str, Any]:
+    """All that the store counts, and the ready cards that wait for company, with the last day of the first of them."""
+    from flows.stages.ship import mail_holds
     from store.status import status as count
 
-    with at_work("reader") as house:
-        counted = count(house.store)
-    return answer(counted, status_shown(counted), as_json=as_json)
+    holds = mail_holds(house)
+    waits = {"cards": sum(len(hold.card_ids) for hold in holds), "addresses": len(holds)}
+    until = min((hold.until.isoformat() for hold in holds), default=None)
+    return {**count(house.store), "waiting_for_company": {**waits, "first_ends_on": until}}
 
 
 def status_shown(counted: Mapping[str, Any]) -> list[RenderableType]:

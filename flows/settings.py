@@ -45,9 +45,21 @@ class Settings(BaseSettings):
     chunk: int = Field(default=250, ge=1, le=500, description="Cards per task and per batch.")
     durable: bool = Field(default=True, description="fsync each SQLite commit; off only for throw-away databases.")
     handling_ore: int = Field(default=0, ge=0, description="What handling one letter costs, for the split of orders.")
+    hold_mail: Literal["never", "ready_by_deadline"] = Field(
+        default="ready_by_deadline",
+        description="Ready cards wait for an order already placed to the same address, or never.",
+    )
+    promised_days: int = Field(default=5, ge=1, le=60, description="Working days from order to letter box.")
+    transit_days: int = Field(default=2, ge=0, le=30, description="Working days that the carrier takes.")
+    production_days: int = Field(default=2, ge=0, le=30, description="Working days that a card takes to be ready.")
     tariff_files: tuple[Path, ...] = Field(default=(), description="Contract tariffs on top of the bundled lists.")
     invoice_days: int = Field(default=14, ge=1, le=60, description="Days until an invoice is due.")
     seller: Seller = _SELLER
+    printer: str = Field(default="folder", description="The card printer: folder, or ipp://host:port/ipp/print.")
+    printer_media: str | None = Field(default=None, description="Media by PWG name, e.g. iso_id-1_53.98x85.6mm.")
+    printer_sides: Literal["one-sided", "two-sided-long-edge", "two-sided-short-edge"] | None = None
+    printer_patience_s: int = Field(default=600, ge=1, description="How long a print job is followed in one go.")
+    printer_memory_s: int = Field(default=50, ge=1, description="How long the printer surely lists an ended job.")
     lease_s: int = Field(default=300, ge=1, description="After this long a sent effect without answer counts as lost.")
     photo_days: int = Field(default=30, ge=0, description="Days after issue until the original photo is erased.")
     run_days: int = Field(
@@ -57,6 +69,11 @@ class Settings(BaseSettings):
     keys: str = Field(default="software", description="`software`, or pkcs11:token=LABEL?module-path=FILE for an HSM.")
     keys_pin: SecretStr | None = Field(default=None, description="The PIN of the HSM's token.")
     key_generation: int = Field(default=1, ge=1, le=254, description="Keys that new cards get; it signs their content.")
+    encoders: tuple[str, ...] = Field(
+        default=("virtual:virtual-1",), min_length=1, description="Chip encoders: virtual:NAME or pcsc:READER NAME."
+    )
+    reader_patience_s: int = Field(default=30, ge=1, description="How long a PC/SC reader waits for the next card.")
+    originality: bool = Field(default=False, description="New chips have to show NXP's signature; virtual ones cannot.")
     virtual_faults: dict[str, str] = Field(default={}, description="Planted chip faults, `<batch>#<position>`: fault.")
     prefect_port: int = Field(default=4200, ge=1024, le=65535)
     fault_folder: Path | None = Field(default=None, description="Where fault reports are dropped as files.")

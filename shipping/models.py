@@ -70,11 +70,41 @@ class WeightModel(_Frozen):
 
 
 class WaitingCard(_Frozen):
-    """A proved card that waits for a shipment, with the address it is going to."""
+    """A proved card that waits for a shipment, with the address it is going to.
+
+    `ordered_on` is the Oslo day that the promise counts from; None for a card that may not wait for company (a
+    replacement, or one that came back).
+    """
 
     card_id: str
     order_number: str
     address_key: str
+    ordered_on: date | None = None
+
+
+class ComingOrder(_Frozen):
+    """An order with cards still in production for an address where others are ready."""
+
+    order_number: str
+    address_key: str
+    ordered_on: date
+
+
+class Promise(_Frozen):
+    """What the customer is promised, in Norwegian working days: from order to letter box, and the parts of it."""
+
+    promised_days: int
+    transit_days: int
+    production_days: int
+
+
+class MailHold(_Frozen):
+    """Ready cards of one address that wait for company: until which day at the latest, and for which orders."""
+
+    address_key: str
+    card_ids: tuple[str, ...]
+    until: date
+    waits_for: tuple[str, ...]
 
 
 class PlannedShipment(_Frozen):

@@ -10,16 +10,19 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Select, and_, bindparam, exists, func, insert, or_, select, update
 
+from cards.days import oslo_day
 from cards.errors import Refused
 from cards.identifiers import normalised_card_number
-from cards.life import Card, CardEvent, CardState, Hold, HoldReason, chained, may_step
-from shipping.models import WaitingCard
-from store.tables import batch_cards, card_events, cards, orders, prints
+from cards.life import PRODUCTION, Card, CardEvent, CardState, Hold, HoldReason, chained, may_step
+from shipping.models import ComingOrder, WaitingCard
+from store.tables import batch_cards, card_events, cards, orders, prints, shipment_cards
 from store.transaction import Transaction
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 FOUND_MAX = 50
 _IDS_A_QUERY = 500  # SQLite takes a limited number of parameters in one statement
+_IN_PRODUCTION = PRODUCTION[: PRODUCTION.index(CardState.PROVED)]
+_MAY_NOT_WAIT = or_(cards.c.replaces.is_not(None), exists().where(shipment_cards.c.card_id == cards.c.card_id))
 _FIXED = {"card_id", "order_number", "line", "state", "hold", "resumes_in"}
 _CHANGEABLE = frozenset(Card.model_fields) - _FIXED
 _NOT_HELD = {"hold_reason": None, "hold_detail": None, "hold_field": None, "hold_fix": None, "resumes_in": None}
@@ -378,16 +381,46 @@ class Cards:
         )
         return self._all(query)
 
-    def waiting_for_shipment(self) -> list[WaitingCard]:
-        """Proved cards whose order's address is valid, those for one address side by side."""
+    def addresses_waiting(self) -> list[tuple[str, int]]:
+        """(address key, proved cards for it) of every valid address with any, by key."""
+        counted = select(orders.c.address_key, func.count()).join(cards, orders.c.order_number == cards.c.order_number)
+        ready = counted.where(cards.c.state == CardState.PROVED, orders.c.address_valid)
+        grouped = ready.group_by(orders.c.address_key).order_by(orders.c.address_key)
+        return [(row[0], row[1]) for row in self._tx.connection.execute(grouped)]
+
+    def waiting_for_shipment(self, keys: Sequence[str]) -> list[WaitingCard]:
+        """Proved cards for these valid addresses, those for one address side by side."""
         query = (
-            select(cards.c.card_id, cards.c.order_number, orders.c.address_key)
+            select(cards.c.card_id, cards.c.order_number, orders.c.address_key, orders.c.approved_at, _MAY_NOT_WAIT)
             .join(orders, orders.c.order_number == cards.c.order_number)
-            .where(cards.c.state == CardState.PROVED, orders.c.address_valid)
+            .where(cards.c.state == CardState.PROVED, orders.c.address_valid, orders.c.address_key.in_(keys))
             .order_by(orders.c.address_key, cards.c.order_number, cards.c.line, cards.c.card_id)
         )
-        rows = self._tx.connection.execute(query)
-        return [WaitingCard(card_id=row[0], order_number=row[1], address_key=row[2]) for row in rows]
+        return [
+            WaitingCard(
+                card_id=row[0],
+                order_number=row[1],
+                address_key=row[2],
+                ordered_on=None if row[4] else oslo_day(row[3]),
+            )
+            for row in self._tx.connection.execute(query)
+        ]
+
+    def coming_to_waiting(self) -> list[ComingOrder]:
+        """Orders with cards in production, for addresses where other cards are proved already."""
+        ready = select(orders.c.address_key).join(cards, orders.c.order_number == cards.c.order_number)
+        waiting = ready.where(cards.c.state == CardState.PROVED, orders.c.address_valid)
+        query = (
+            select(orders.c.order_number, orders.c.address_key, orders.c.approved_at)
+            .join(cards, orders.c.order_number == cards.c.order_number)
+            .where(cards.c.state.in_(_IN_PRODUCTION), orders.c.address_valid, orders.c.address_key.in_(waiting))
+            .distinct()
+            .order_by(orders.c.address_key, orders.c.order_number)
+        )
+        return [
+            ComingOrder(order_number=row[0], address_key=row[1], ordered_on=oslo_day(row[2]))
+            for row in self._tx.connection.execute(query)
+        ]
 
     def replacements_to_block(self) -> list[tuple[str, str]]:
         """(old card, its replacement) where the replacement is posted and the old card is not blocked yet."""

@@ -16,10 +16,12 @@ from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
 from shipping.countries import zone_of
 from shipping.documents import label, letter, manifest_csv, manifest_pdf
-from shipping.models import LetterCard, PlannedShipment, Shipment, ShipmentState, WaitingCard
+from shipping.holding import mail_holds as holds_of
+from shipping.models import LetterCard, MailHold, PlannedShipment, Promise, Shipment, ShipmentState, WaitingCard
 from shipping.planning import plan
 from store.database import UnitOfWork
 
+KEYS_PER_CHUNK = 250
 LETTERS_PER_CHUNK = 50
 
 
@@ -30,16 +32,33 @@ class _Raced(Exception):
 # --- grouping and postage --------------------------------------------------------------------------------------
 
 
-def _to_pack(house: House) -> list[Chunk]:
+def mail_holds(house: House) -> list[MailHold]:
+    """The addresses whose ready cards wait today for company that is on its way, each with its last day."""
+    if house.settings.hold_mail == "never":
+        return []
     with house.store.read() as uow:
-        waiting = uow.cards.waiting_for_shipment()
-    return [tuple(card.card_id for card in waiting)] if waiting else []
+        coming = uow.cards.coming_to_waiting()
+        keys = sorted({order.address_key for order in coming})
+        waiting = [card for some in chunks_of(keys, KEYS_PER_CHUNK) for card in uow.cards.waiting_for_shipment(some)]
+    promise = Promise(
+        promised_days=house.settings.promised_days,
+        transit_days=house.settings.transit_days,
+        production_days=house.settings.production_days,
+    )
+    return holds_of(waiting, coming, today=oslo_day(house.clock.now()), promise=promise)
+
+
+def _to_pack(house: House) -> list[Chunk]:
+    """Chunks of address keys: what goes to one address is decided together, and one address is never parted."""
+    held = {hold.address_key for hold in mail_holds(house)}
+    with house.store.read() as uow:
+        keys = [key for key, _ in uow.cards.addresses_waiting() if key not in held]
+    return chunks_of(keys, KEYS_PER_CHUNK)
 
 
 def _pack(house: House, chunk: Chunk) -> Tally:
-    """Plan all that waits at once: what goes to one address is decided together."""
     with house.store.read() as uow:
-        waiting = [card for card in uow.cards.waiting_for_shipment() if card.card_id in set(chunk)]
+        waiting = uow.cards.waiting_for_shipment(chunk)
         orders = {card.address_key: uow.orders.get(card.order_number) for card in waiting}
     zones = {key: zone_of(order.deliver_to.country) for key, order in orders.items()}
     planned, unpriced = plan(

@@ -259,8 +259,33 @@ def test_what_waits_for_a_shipment_has_a_valid_address(store: Store) -> None:
         for number, valid in (("B-1", True), ("B-2", False)):
             _rendered(uow, number, key=f"key {number}", valid=valid)
             step(uow, f"{number}-1", CardState.PRINTED, CardState.ENCODED, CardState.PROVED)
-        waiting = uow.cards.waiting_for_shipment()
+        waiting = uow.cards.waiting_for_shipment(["key B-1", "key B-2"])
+        assert uow.cards.addresses_waiting() == [("key B-1", 1)]
     assert [(card.card_id, card.order_number, card.address_key) for card in waiting] == [("B-1-1", "B-1", "key B-1")]
+
+
+def test_only_orders_on_their_way_to_a_waiting_address_are_company(store: Store) -> None:
+    with store.begin() as uow:
+        for number, key in (("B-1", "a"), ("B-2", "a"), ("B-3", "b")):
+            _rendered(uow, number, key=key)
+        step(uow, "B-1-1", CardState.PRINTED, CardState.ENCODED, CardState.PROVED)
+        coming = uow.cards.coming_to_waiting()
+        (ready,) = uow.cards.waiting_for_shipment(["a"])
+        assert [order.order_number for order in coming] == ["B-1", "B-2"]  # the other card of its own order, too
+        assert ready.ordered_on == coming[0].ordered_on
+        for card_id in ("B-1-2", "B-2-1", "B-2-2"):
+            assert uow.cards.hold(card_id, CardState.RENDERED, a_hold(), actor="test")
+        assert uow.cards.coming_to_waiting() == []
+
+
+def test_a_replacement_may_not_wait_for_company(store: Store) -> None:
+    with store.begin() as uow:
+        _rendered(uow, "B-1", key="a")
+        new = a_card("B-1", 1, 77, card_id="B-1-1R1", replaces="B-1-1", state=CardState.RENDERED)
+        uow.cards.add(new, actor="x", what="ordered")
+        step(uow, "B-1-1R1", CardState.PRINTED, CardState.ENCODED, CardState.PROVED)
+        (ready,) = uow.cards.waiting_for_shipment(["a"])
+    assert ready.ordered_on is None
 
 
 def test_a_replaced_card_is_to_be_blocked_once_the_new_one_is_posted(store: Store) -> None:
