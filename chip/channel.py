@@ -100,6 +100,13 @@ class Channel:
         self.ev1 = generation == 1
         return ChipType(generation=generation, uid=production[:7])
 
+    def read_signature(self, step: str) -> bytes:
+        """The maker's signature over the UID. Chips end this command in 9190 where others end in 9100."""
+        status, answer = self.exchange(step, 0x3C, b"\x00")
+        if status not in (0x9100, 0x9190):
+            raise verdicts.halt_for_status(status, step=step)
+        return answer
+
     def select(self, step: str, aid_wire: bytes) -> bool:
         """True when the application is there and now selected. Ends any session."""
         self._ev1 = self._ev2 = None

@@ -13,6 +13,7 @@ from chip import verdicts
 from chip.channel import Channel, Mode
 from chip.job import SELECT_CARD, Bind, Job, key_service, span, version_byte
 from chip.models import ChipContent, ChipOutcome, ChipVerdict
+from chip.originality import is_genuine
 from chip.ports import Encoder, Keys, Transport
 from chip.profile import Profile, encode_content
 from chip.verdicts import Halt
@@ -42,7 +43,8 @@ def personalise(
 ) -> ChipOutcome:
     """Brings the presented chip to the state of a finished card that says `content`, from wherever it stands.
 
-    At most 26 exchanges on EV2/EV3 and 33 on EV1; at most 11 (13) for one that is finished already. `bind(uid, key
+    At most 26 exchanges on EV2/EV3 and 33 on EV1; at most 11 (13) for one that is finished already; one more each for
+    a backup file and for the maker's signature. `bind(uid, key
     generation)` is called before the first write, and for a finished chip before it is called done; what it raises
     leaves this function with nothing written. Key-service trouble shows before the first write too.
     """
@@ -80,6 +82,7 @@ def _bring_to_done(job: _Encoding) -> None:
     version = job.probe()
     if version == _FACTORY_VERSION:
         _refuse_used_chip(job)
+        _refuse_fake_chip(job)
         _start_from_factory(job)
     elif version != job.generation:
         raise Halt(ChipVerdict.QUARANTINE, step="picc_key_version", cause="foreign_generation")
@@ -93,6 +96,18 @@ def _refuse_used_chip(job: _Encoding) -> None:
     """A factory card key with applications on the chip: somebody else's card, or a trap for our keys."""
     if job.channel.expect("list_apps", 0x00, 0x6A):
         raise Halt(ChipVerdict.QUARANTINE, step="list_apps", cause="foreign_application")
+
+
+def _refuse_fake_chip(job: _Encoding) -> None:
+    """Before a key goes out: the maker's signature over the UID, where the profile names its keys and the chip has one.
+
+    The UID is the one that the probe read, so a misread one is found out here as well.
+    """
+    points = job.profile.originality_points
+    if not points or job.channel.ev1:
+        return
+    if not is_genuine(job.channel.read_signature("read_signature"), uid=job.known_uid(), points=points):
+        raise Halt(ChipVerdict.QUARANTINE, step="read_signature", cause="not_genuine")
 
 
 def _planned(job: _Encoding) -> _Card:

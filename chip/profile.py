@@ -67,7 +67,9 @@ class FileProfile(_Frozen):
 class Profile(_Frozen):
     """Application, keys and file. `aid` is hex as written (the wire has it least byte first).
 
-    `key_generation` (1 … 254) is the generation that new cards get; it stands on the chip as the key version.
+    `key_generation` (1 … 254) is the generation that new cards get; it stands on the chip as the key version. With
+    `originality_points` (P-224, uncompressed, hex) a new chip of EV2 or EV3 has to show its maker's signature by one of
+    them before it gets a key, in one exchange more.
     """
 
     aid: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{6}$")]
@@ -77,6 +79,7 @@ class Profile(_Frozen):
     app_settings: HexByte
     keys: KeyNumbers
     file: FileProfile
+    originality_points: tuple[Annotated[str, StringConstraints(pattern=r"^04[0-9A-F]{112}$")], ...] = ()
 
     @model_validator(mode="after")
     def _keys_differ(self) -> Self:

@@ -137,7 +137,8 @@ def _where(
     if reader is not None and tray is None and position is None:
         from chip.adapters.pcsc import PcscEncoder
 
-        return PcscEncoder("reader", reader=reader), ("reader", 1)
+        patience_s = house.settings.reader_patience_s
+        return PcscEncoder("reader", reader=reader, patience_s=patience_s), ("reader", 1)
     if tray is None or position is None or reader is not None:
         raise Refused("chip.which_reader", "name one chip", fix="give --tray with --position, or --reader alone")
     with house.store.read() as uow:

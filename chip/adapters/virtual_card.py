@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cards.ports import Entropy
-from chip.adapters.virtual_crypto import Comm, DesChannel, checksum, exclusive_or
+from chip.adapters.virtual_crypto import MAKER, Comm, DesChannel, checksum, exclusive_or, signed_by_maker
 from chip.adapters.virtual_memory import AES, DES, Memory, StoredApp, StoredFile, StoredKey
 from chip.adapters.virtual_session import (
     BOUNDARY,
@@ -26,6 +26,8 @@ from chip.adapters.virtual_session import (
     CardSession,
     Refusal,
 )
+
+__all__ = ["MAKER", "VirtualCard"]
 
 _VERSIONS = {1: (0x01, 0x00), 2: (0x12, 0x00), 3: (0x33, 0x00)}
 
@@ -58,9 +60,10 @@ class VirtualCard(CardSession):
             0xC7: self._commit,
             0xA7: self._abort,
             0x51: self._get_uid,
+            0x3C: self._read_signature,
         }
         if memory.generation == 1:
-            for ins in (0x71, 0x77, 0x8D, 0xAD):
+            for ins in (0x71, 0x77, 0x8D, 0xAD, 0x3C):
                 del self._commands[ins]
 
     # --- the chip ---------------------------------------------------------------------------------------------------
@@ -119,6 +122,12 @@ class VirtualCard(CardSession):
             raise Refusal(NO_AUTH)
         self._opened(0x51, body, header=0)
         return self._closed(self.memory.uid, full=True)
+
+    def _read_signature(self, body: bytes) -> bytes:
+        header, rest = self._opened(0x3C, body, header=1)
+        if header != b"\x00" or rest:
+            raise Refusal(PARAMETER)
+        return self._closed(signed_by_maker(self.memory.uid), full=True)
 
     def _free_memory(self, body: bytes) -> bytes:
         self._opened(0x6E, body, header=0)

@@ -9,8 +9,12 @@ from enum import IntEnum
 from typing import Protocol
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
+from cryptography.hazmat.primitives.hashes import SHA224
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 class Comm(IntEnum):
@@ -74,6 +78,17 @@ def checksum(data: bytes) -> bytes:
 def exclusive_or(left: bytes, right: bytes) -> bytes:
     """Bitwise, of one length."""
     return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(len(left), "big")
+
+
+_MAKER = ec.derive_private_key(0xD00DFEED, ec.SECP224R1())  # no secret: nobody is to take a virtual chip for a real one
+MAKER = _MAKER.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex().upper()
+"""The public key of the maker of virtual chips, as profiles name it."""
+
+
+def signed_by_maker(uid: bytes) -> bytes:
+    """56 bytes: what a chip brings along from its maker to show that it is genuine."""
+    signature = _MAKER.sign(bytes(28 - len(uid)) + uid, ec.ECDSA(Prehashed(SHA224()), deterministic_signing=True))
+    return b"".join(half.to_bytes(28, "big") for half in decode_dss_signature(signature))
 
 
 class CardChannel(Protocol):
