@@ -24,6 +24,17 @@ class BlankAccount(StrEnum):
     DESTROYED = "destroyed"
 
 
+class SpoilCause(StrEnum):
+    """Why a blank was spoiled. What a chip says of itself is more exact and stands in the journal as it said it."""
+
+    RIBBON = "ribbon"
+    FEED = "feed"
+    SMEAR = "smear"
+    MISMATCH = "mismatch"
+    OPERATOR = "operator"
+    CHIP = "chip"
+
+
 class BlankMove(BaseModel):
     """`count` blanks of one lot go from one account to another. `move_key` is unique: the same move happens once."""
 

@@ -117,7 +117,7 @@ def _probes(house: "House") -> list[Probe]:
         ("database", house.store, lambda: _ask_database(house)),
         ("blobs", house.blobs, lambda: house.blobs.exists("probe/" + "0" * 64 + ".bin")),
         ("engine", house.engine, lambda: house.engine.map(len, ["probe"])),
-        ("printer", house.printer, lambda: house.printer.look_up(_PROBE)),
+        ("printer", house.printer, lambda: _ask_printer(house)),
         ("encoder", house.encoder, lambda: house.encoder.name),
         ("keys", house.keys, lambda: house.keys.check_value("read", 1)),
         ("carrier", house.carrier, lambda: house.carrier.look_up(_PROBE)),
@@ -126,6 +126,14 @@ def _probes(house: "House") -> list[Probe]:
         ("doorbell", house.doorbell, lambda: None),
     ]
     return [(name, type(port).__name__, ask) for name, port, ask in ports]
+
+
+def _ask_printer(house: "House") -> None:
+    from printing.stoppages import stoppage
+
+    status = house.printer.status()
+    if not status.ready:
+        raise stoppage(status.reasons)
 
 
 def _ask_database(house: "House") -> int:

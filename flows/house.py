@@ -25,6 +25,7 @@ from flows.doorbell import Doorbell, open_doorbell
 from flows.engine import Engine, Inline, Processes
 from flows.settings import Settings, read_settings
 from printing.adapters.folder import FolderPrinter
+from printing.adapters.ipp import IppOptions, IppPrinter
 from printing.ports import Printer
 from shipping.adapters.folder import FolderCarrier
 from shipping.models import TariffRow, WeightModel
@@ -72,7 +73,7 @@ def build_house(settings: Settings, *, actor: str) -> House:
         store=open_store(settings.database, clock=clock, durable=settings.durable),
         blobs=open_blobs(settings.blobs, seal_key=settings.key("blobs")),
         engine=Inline() if settings.engine == "inline" else Processes(settings.workers),
-        printer=FolderPrinter(settings.home / "printer"),
+        printer=_printer(settings, clock),
         encoder=_virtual_encoder(settings),
         keys=_keys(settings),
         profile=default_profile().model_copy(update={"key_generation": settings.key_generation}),
@@ -119,6 +120,25 @@ def _keys(settings: Settings) -> Keys:
             fix="set the PIN of the token, from a secret store rather than a file",
         )
     return Pkcs11Keys(address, settings.key_generation, settings.keys_pin.get_secret_value())
+
+
+def _printer(settings: Settings, clock: Clock) -> Printer:
+    if settings.printer == "folder":
+        return FolderPrinter(settings.home / "printer")
+    if not settings.printer.startswith(("ipp://", "ipps://")):
+        raise Refused(
+            "settings.invalid",
+            f"{settings.printer!r} names no printer",
+            field="HSECARD_PRINTER",
+            fix="write folder, or ipp://host:port/ipp/print",
+        )
+    options = IppOptions(
+        media=settings.printer_media,
+        sides=settings.printer_sides,
+        patience_s=settings.printer_patience_s,
+        memory_s=settings.printer_memory_s,
+    )
+    return IppPrinter(settings.printer, clock=clock, options=options)
 
 
 def _virtual_encoder(settings: Settings) -> VirtualEncoder:

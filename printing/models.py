@@ -119,12 +119,15 @@ class FaceMismatch(_Frozen):
 
 
 class PrintJobState(StrEnum):
-    """What the printer says of a job."""
+    """Where a print job stands: what the printer says of it, or what is known when it says nothing."""
 
+    ASKED = "asked"  # about to be handed over, or handed over without an answer
     ACCEPTED = "accepted"
+    STOPPED = "stopped"  # it goes on when somebody has cleared the printer
     DONE = "done"
-    STOPPED = "stopped"
-    ABORTED = "aborted"
+    ABORTED = "aborted"  # some of its cards may have come out: a person is asked which
+    FORGOTTEN = "forgotten"  # accepted, and the printer does not know it any more: a person is asked
+    TOLD = "told"  # a person told which cards came out
 
 
 class PrintJob(_Frozen):
@@ -134,3 +137,10 @@ class PrintJob(_Frozen):
     reference: str
     state: PrintJobState
     reason: str | None = None
+
+
+class PrinterStatus(_Frozen):
+    """Whether a printer takes jobs now; `reasons` are IPP keywords without their severity (`media-jam`)."""
+
+    ready: bool
+    reasons: tuple[str, ...] = ()

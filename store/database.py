@@ -66,7 +66,7 @@ class UnitOfWork:
         """Attempts to print a card."""
         return Prints(self._tx)
 
-    @property
+    @cached_property
     def print_jobs(self) -> PrintJobs:
         """Jobs at the printer."""
         return PrintJobs(self._tx)

@@ -1,15 +1,19 @@
 """Batches and prints: which cards lie where in a frozen batch, and on which attempt a card has a live print."""
 
 from collections import defaultdict
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import RowMapping, Select, func, select, update
 
 from cards.batch import Batch, BatchCard, BatchState
 from cards.blanks import BatchCount
 from cards.errors import Refused
+from printing.models import PrintJob, PrintJobState
 from store.blanks import Blanks
-from store.tables import batch_cards, batches, prints
+from store.tables import batch_cards, batches, print_jobs, prints
 from store.transaction import Transaction
 
 _BATCH_COLUMNS = [batches.c[name] for name in Batch.model_fields if name != "cards"]
@@ -168,10 +172,23 @@ class Prints:
     def spoil(self, card_id: str, cause: str) -> None:
         """The live print of the card is no good any more. Raises Refused `print.none_live`."""
         change = update(prints).where(prints.c.card_id == card_id, prints.c.live)
-        if self._tx.connection.execute(change.values(live=False, spoiled_cause=cause)).rowcount == 0:
+        spoiled = change.values(live=False, spoiled_cause=cause, outcome="spoiled", outcome_at=self._tx.now())
+        if self._tx.connection.execute(spoiled).rowcount == 0:
             raise Refused(
                 "print.none_live", f"card {card_id} has no printed blank", fix="look at it with `hsecard cards show`"
             )
+
+    def judge_good(self, batch_id: str, positions: Collection[int], *, by: str) -> int:
+        """Somebody looked at the live prints at these places and found them good. How many had not been judged."""
+        here = (prints.c.batch_id == batch_id) & prints.c.position.in_(positions)
+        unjudged = update(prints).where(here, prints.c.live, prints.c.outcome.is_(None))
+        good = unjudged.values(outcome="good", outcome_by=by, outcome_at=self._tx.now())
+        return self._tx.connection.execute(good).rowcount
+
+    def of_batch(self, batch_id: str) -> list[RowMapping]:
+        """The prints of a batch by place (card_id, attempt, position, live, spoiled_cause, outcome, …)."""
+        query = select(prints).where(prints.c.batch_id == batch_id).order_by(prints.c.position)
+        return list(self._tx.connection.execute(query).mappings())
 
     def live(self, card_id: str) -> RowMapping | None:
         """The live print (card_id, attempt, batch_id, position, live, spoiled_cause), or None."""
@@ -194,3 +211,69 @@ def _taken(card_id: str) -> Refused:
 
 def _unknown(batch_id: str) -> Refused:
     return Refused("batch.unknown", f"there is no batch {batch_id!r}", fix="see `hsecard batches list`")
+
+
+_JOB_OPEN = (PrintJobState.ASKED, PrintJobState.ACCEPTED, PrintJobState.STOPPED)
+_JOB_UNFINISHED = (*_JOB_OPEN[1:], PrintJobState.ABORTED, PrintJobState.FORGOTTEN)
+
+
+class PressJob(BaseModel):
+    """What the house knows of a batch's job at the printer. `asked_at` is the instant before it was last sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    batch_id: str
+    asked_at: datetime
+    state: PrintJobState
+    reference: str | None = None
+    reason: str | None = None
+    seen_at: datetime | None = None
+
+
+class PrintJobs:
+    """The jobs at the printer, one a batch, from the asking to the end."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def ask(self, key: str, batch_id: str) -> None:
+        """The batch is about to be sent; again only when the printer took nothing the last time."""
+        row = {"key": key, "batch_id": batch_id, "asked_at": self._tx.now(), "state": PrintJobState.ASKED}
+        if not self._tx.insert_new(print_jobs, row):
+            asked = update(print_jobs).where(print_jobs.c.key == key, print_jobs.c.state == PrintJobState.ASKED)
+            self._tx.connection.execute(asked.values(asked_at=self._tx.now()))
+
+    def note(self, job: PrintJob) -> bool:
+        """What the printer says of an open job. False when its end was noted before."""
+        change = update(print_jobs).where(print_jobs.c.key == job.key, print_jobs.c.state.in_(_JOB_OPEN))
+        values = {"state": job.state, "reference": job.reference, "reason": job.reason, "seen_at": self._tx.now()}
+        return self._tx.connection.execute(change.values(values)).rowcount == 1
+
+    def told(self, key: str) -> bool:
+        """A person told what came out of a job that has no end of its own. False when it has."""
+        without_end = print_jobs.c.state.not_in((PrintJobState.DONE, PrintJobState.TOLD))
+        change = update(print_jobs).where(print_jobs.c.key == key, without_end)
+        return self._tx.connection.execute(change.values(state=PrintJobState.TOLD, seen_at=self._tx.now())).rowcount > 0
+
+    def find(self, key: str) -> PressJob | None:
+        """The job, or None when nothing was ever sent under `key`."""
+        row = self._tx.connection.execute(select(print_jobs).where(print_jobs.c.key == key)).mappings().one_or_none()
+        return None if row is None else PressJob.model_validate(dict(row))
+
+    def all(self) -> list[PressJob]:
+        """Every job, by batch."""
+        return self._all(select(print_jobs))
+
+    def unfinished(self) -> list[PressJob]:
+        """Jobs that the printer took and that are neither done nor told, by batch."""
+        return self._all(select(print_jobs).where(print_jobs.c.state.in_(_JOB_UNFINISHED)))
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs stand in each state."""
+        query = select(print_jobs.c.state, func.count()).group_by(print_jobs.c.state).order_by(print_jobs.c.state)
+        return {row[0]: row[1] for row in self._tx.connection.execute(query)}
+
+    def _all(self, query: Select[Any]) -> list[PressJob]:
+        rows = self._tx.connection.execute(query.order_by(print_jobs.c.batch_id)).mappings()
+        return [PressJob.model_validate(dict(row)) for row in rows]

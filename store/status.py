@@ -20,6 +20,7 @@ def status(store: Store) -> dict[str, Any]:
             "cards": {"count": sum(cards.values()), "by_state": cards},
             "held": uow.cards.held_counts(),
             "batches": uow.batches.counts(),
+            "print_jobs": uow.print_jobs.counts(),
             "shipments": uow.shipments.counts(),
             "invoices": _issued(uow, invoices),
             "credit_notes": _issued(uow, credit_notes),

@@ -196,7 +196,24 @@ prints = Table(
     Column("position", Integer, nullable=False),
     Column("live", Boolean, nullable=False),
     Column("spoiled_cause", Word),
+    Column("outcome", Word),
+    Column("outcome_by", Word),
+    Column("outcome_at", Instant),
     _once("prints_one_live", "card_id", where="live"),
+)
+
+print_jobs = Table(
+    "print_jobs",
+    metadata,
+    Column("key", Word, primary_key=True),
+    Column("batch_id", Word, ForeignKey("batches.batch_id"), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("state", Word, nullable=False),
+    Column("reference", Word),
+    Column("reason", Word),
+    Column("seen_at", Instant),
+    _once("print_jobs_one_a_batch", "batch_id"),
+    Index("print_jobs_by_state", "state", "batch_id"),
 )
 
 blank_moves = Table(

@@ -1,4 +1,4 @@
-"""What a person does to a card, a batch or the stock: correct, release, cancel, spoil, receive, count.
+"""What a person does to a card, a batch or the stock: correct, release, cancel, receive, count.
 
 Each is one transaction with the person's name in the journal. What would break an invariant is refused with the way
 that does not.
@@ -11,7 +11,6 @@ from cards.blanks import BatchCount, BlankAccount, BlankMove
 from cards.errors import Refused
 from cards.life import Card, CardState, HoldReason
 from flows.house import House
-from flows.stages.encode import spoil_card
 from flows.stages.intake import PHOTO_BYTES_MAX
 
 
@@ -96,22 +95,6 @@ def cancel(house: House, card_id: str, *, why: str) -> Card:
             what="cancelled",
             details={"why": why},
         )
-        return uow.cards.get(card_id)
-
-
-def spoil(house: House, card_id: str, *, cause: str) -> Card:
-    """Count a printed card's blank as spoiled; the card is made good on another. Raises Refused
-    `card.no_blank_to_spoil` for a card that has no blank in the machine."""
-    with house.store.begin() as uow:
-        card = uow.cards.get(card_id)
-        in_machine = (CardState.PRINTED, CardState.ENCODED)
-        if card.batch_id is None or not (card.state in in_machine or card.resumes_in in in_machine):
-            raise Refused(
-                "card.no_blank_to_spoil",
-                f"card {card_id} is {card.state.value}: no blank of it is in the machine",
-                fix="look at it with `hsecard cards show`",
-            )
-        spoil_card(house, uow, uow.batches.get(card.batch_id), card, cause=cause)
         return uow.cards.get(card_id)
 
 

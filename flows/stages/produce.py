@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from cards.batch import Batch, BatchCard, BatchState, batch_digest
 from cards.blanks import BlankAccount, BlankMove
 from cards.days import oslo_day, two_years_after
-from cards.effects import Effect, EffectKind
+from cards.effects import EffectKind
 from cards.errors import Unavailable
 from cards.identifiers import status_tag
 from cards.kinds import card_kind, issuer
 from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
-from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
+from flows.stages.press import PRESS, from_tray, print_key
 from printing.faces import design_on, lay_out
 from printing.models import Face, FaceContent, FaceFault, PhotoFinding
 from printing.portrait import make_portrait
@@ -314,7 +314,7 @@ def _draw_batch(house: House, batch_id: str) -> Tally:
             struck += sum(_strike(house, uow, batch_id, *found) for found in result.mismatches.items())
     with house.store.begin() as uow:
         uow.batches.drawn(batch_id, result.print_file, result.run_sheet, result.contact_sheet)
-        uow.effects.plan(f"print:{batch_id}", EffectKind.PRINT, batch_id, {"document": result.print_file})
+        uow.effects.plan(print_key(batch_id), EffectKind.PRINT, batch_id, {"document": result.print_file})
     return Tally(counts={"drawn": len(job.contents), "struck": struck})
 
 
@@ -323,7 +323,7 @@ def _give_up(house: House, batch_id: str, struck: int) -> Tally:
     with house.store.begin() as uow:
         batch = uow.batches.get(batch_id)
         if uow.batches.to_state(batch_id, BatchState.FROZEN, BatchState.PRINTED):
-            _from_tray(house, uow, batch, target=BlankAccount.RETURNED, count=len(batch.cards))
+            from_tray(house, uow, batch, target=BlankAccount.RETURNED, count=len(batch.cards))
     return Tally(counts={"struck": struck})
 
 
@@ -351,77 +351,10 @@ def _strike(house: House, uow: UnitOfWork, batch_id: str, card_id: str, what: st
     return int(uow.cards.hold(card_id, CardState.RENDERED, hold, actor=house.actor))
 
 
-# --- the printer -----------------------------------------------------------------------------------------------
-
-
-def _to_print(house: House) -> list[Chunk]:
-    with house.store.read() as uow:
-        return [(batch.batch_id,) for batch in uow.batches.in_state(BatchState.FROZEN) if batch.print_file]
-
-
-def _print(house: House, chunk: Chunk) -> Tally:
-    total = Tally()
-    for batch_id in chunk:
-        total += carry_out(house, PRINTING, f"print:{batch_id}")
-    return total
-
-
-def _submit(house: House, effect: Effect) -> Answer:
-    document = house.blobs.get(effect.request["document"])
-    return {"job": house.printer.submit(effect.key, effect.subject, document).reference}
-
-
-def _look_up(house: House, effect: Effect) -> Answer | None:
-    job = house.printer.look_up(effect.key)
-    return {"job": job.reference} if job else None
-
-
-def _printed(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
-    """The printer has the run: every card in it uses a blank from now on."""
-    batch = uow.batches.get(effect.subject)
-    uow.batches.to_state(batch.batch_id, BatchState.FROZEN, BatchState.PRINTED)
-    for place in batch.cards:
-        if place.struck is None:
-            _card_printed(house, uow, batch, place)
-    struck = sum(place.struck is not None for place in batch.cards)
-    _from_tray(house, uow, batch, target=BlankAccount.MACHINE, count=len(batch.cards) - struck)
-    _from_tray(house, uow, batch, target=BlankAccount.RETURNED, count=struck)
-
-
-def _card_printed(house: House, uow: UnitOfWork, batch: Batch, place: BatchCard) -> None:
-    attempt = uow.prints.add(place.card_id, batch.batch_id, place.position)
-    uow.cards.advance(
-        place.card_id,
-        CardState.RENDERED,
-        CardState.PRINTED,
-        actor=house.actor,
-        what="printed",
-        details={"batch": batch.batch_id, "position": place.position, "attempt": attempt, "face": place.face_digest},
-    )
-
-
-def _from_tray(house: House, uow: UnitOfWork, batch: Batch, *, target: BlankAccount, count: int) -> None:
-    if count:
-        uow.blanks.move(
-            BlankMove(
-                move_key=f"{target.value}:{batch.batch_id}",
-                at=house.clock.now(),
-                actor=house.actor,
-                lot=batch.lot,
-                source=BlankAccount.TRAY,
-                target=target,
-                count=count,
-                batch_id=batch.batch_id,
-            )
-        )
-
-
-PRINTING = Act(send=_submit, look_up=_look_up, apply=_printed, refuse=leave_to_a_person)
-
 PRODUCE = (
     Stage("portraits", _to_picture, _picture),
     Stage("faces", _to_render, _render),
     Stage("freeze", _to_freeze, _freeze),
     Stage("draw", _to_draw, _draw),
-    Stage("print", _to_print, _print),
+    *PRESS,
 )

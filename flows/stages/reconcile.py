@@ -10,7 +10,7 @@ from flows.house import House
 from flows.stages.effects import Act, settle_by_look_up
 from flows.stages.invoice import MAILING
 from flows.stages.line import Chunk, Stage, Tally, chunks_of
-from flows.stages.produce import PRINTING
+from flows.stages.press import PRINTING
 from flows.stages.refund_postage import REFUNDING
 from flows.stages.reissue import RINGING
 from flows.stages.ship import BOOKING, HAND_OVER

@@ -1,7 +1,8 @@
 """A card printer that is a folder: each job is a print-ready PDF, and a journal remembers what was taken.
 
-It behaves as a printer does: one key is one job, whoever asks again and after whatever restart; a file named STOPPED
-in the folder (its first line is the reason) is a printer that takes nothing until the file is gone.
+It behaves as a printer does: one key is one job, whoever asks again and after whatever restart. Its faults are files
+in the folder whose first line is the reason, an IPP keyword (`media-jam`) or free words: STOPPED takes nothing until
+the file is gone; JAMMED takes a job and does not finish it until the file is gone; ABORT gives up one job and is gone.
 """
 
 import fcntl
@@ -11,12 +12,14 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from cards.errors import Refused, Unavailable
-from printing.models import PrintJob, PrintJobState
+from printing.models import PrinterStatus, PrintJob, PrintJobState
+from printing.stoppages import stoppage
 
 _JOURNAL = "jobs.json"
 
@@ -29,13 +32,17 @@ class _Entry(BaseModel):
     title: str
     file: str
     sha256: str
+    state: PrintJobState = PrintJobState.DONE
+    reason: str | None = None
 
 
 class FolderPrinter:
     """Implements `printing.ports.Printer` in one folder; safe for several processes at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, slow: bool = False) -> None:
+        """`slow`: a job is only accepted when it is submitted, and done when it is asked about."""
         self._folder = folder
+        self._slow = slow
 
     def submit(self, key: str, title: str, document: bytes) -> PrintJob:
         with self._alone():
@@ -43,17 +50,47 @@ class FolderPrinter:
             digest = hashlib.sha256(document).hexdigest()
             if key in jobs:
                 return _same_job(jobs[key], digest)
-            self._refuse_when_stopped()
+            stopped = self._notice("STOPPED")
+            if stopped is not None:
+                raise stoppage([stopped])
             entry = _Entry(
-                key=key, reference=f"folder-{len(jobs) + 1}", title=title, file=f"{_file_name(key)}.pdf", sha256=digest
+                key=key,
+                reference=f"folder-{len(jobs) + 1}",
+                title=title,
+                file=f"{_file_name(key)}.pdf",
+                sha256=digest,
+                state=PrintJobState.ACCEPTED,
             )
             _write_whole(self._folder / entry.file, document)
-            self._remember({**jobs, key: entry})
-            return _job(entry)
+            return _job(self._keep(jobs, entry if self._slow else self._work_on(entry)))
 
-    def look_up(self, key: str) -> PrintJob | None:
-        entry = self._jobs().get(key)
-        return None if entry is None else _job(entry)
+    def look_up(self, key: str, asked_at: datetime) -> PrintJob | None:
+        """As the port says; a folder forgets nothing, so `asked_at` makes no difference."""
+        return self.follow(key)
+
+    def follow(self, key: str) -> PrintJob | None:
+        if key not in self._jobs():
+            return None
+        with self._alone():
+            jobs = self._jobs()
+            return _job(self._keep(jobs, self._work_on(jobs[key])))
+
+    def status(self) -> PrinterStatus:
+        self._jobs()
+        reasons = tuple(reason for name in ("STOPPED", "JAMMED") if (reason := self._notice(name)) is not None)
+        return PrinterStatus(ready=not reasons, reasons=reasons)
+
+    def _work_on(self, entry: _Entry) -> _Entry:
+        """What the faults in the folder make of a job now. One that has ended stays as it is."""
+        if entry.state in (PrintJobState.DONE, PrintJobState.ABORTED):
+            return entry
+        jam, abort = self._notice("JAMMED"), self._notice("ABORT")
+        if jam is not None:
+            return entry.model_copy(update={"state": PrintJobState.STOPPED, "reason": jam})
+        if abort is not None:
+            (self._folder / "ABORT").unlink()
+            return entry.model_copy(update={"state": PrintJobState.ABORTED, "reason": abort})
+        return entry.model_copy(update={"state": PrintJobState.DONE, "reason": None})
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -86,19 +123,19 @@ class FolderPrinter:
             ) from cause
         return {entry.key: entry for entry in entries}
 
-    def _remember(self, jobs: dict[str, _Entry]) -> None:
-        rows = [entry.model_dump() for entry in jobs.values()]
-        _write_whole(self._folder / _JOURNAL, json.dumps(rows, ensure_ascii=False, indent=1).encode())
+    def _keep(self, jobs: dict[str, _Entry], entry: _Entry) -> _Entry:
+        """Remember `entry` among `jobs`, written only when it says something new."""
+        if jobs.get(entry.key) != entry:
+            rows = [each.model_dump(mode="json") for each in {**jobs, entry.key: entry}.values()]
+            _write_whole(self._folder / _JOURNAL, json.dumps(rows, ensure_ascii=False, indent=1).encode())
+        return entry
 
-    def _refuse_when_stopped(self) -> None:
-        notice = self._folder / "STOPPED"
-        if notice.exists():
-            reason = (notice.read_text("utf-8").splitlines() or ["no reason given"])[0]
-            raise Unavailable(
-                "print.printer_stopped",
-                f"the printer is stopped: {reason}",
-                fix="clear the cause at the printer, remove the file STOPPED and start the run again",
-            )
+    def _notice(self, name: str) -> str | None:
+        """The first line of a fault's file, or None when there is no such file."""
+        notice = self._folder / name
+        if not notice.exists():
+            return None
+        return (notice.read_text("utf-8").splitlines() or ["no reason given"])[0]
 
 
 def _same_job(entry: _Entry, digest: str) -> PrintJob:
@@ -113,7 +150,7 @@ def _same_job(entry: _Entry, digest: str) -> PrintJob:
 
 
 def _job(entry: _Entry) -> PrintJob:
-    return PrintJob(key=entry.key, reference=entry.reference, state=PrintJobState.DONE)
+    return PrintJob(key=entry.key, reference=entry.reference, state=entry.state, reason=entry.reason)
 
 
 def _unusable(folder: Path, cause: OSError) -> Unavailable:

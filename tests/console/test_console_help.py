@@ -21,6 +21,7 @@ LOOKS_ONLY = {
     ("photos", "check"),
     ("batches", "list"),
     ("batches", "show"),
+    ("prints", "list"),
     ("blanks", "list"),
     ("chips", "cohorts"),
     ("chips", "read"),
