@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from cards.identifiers import card_number
 from cards.life import PRODUCTION, Card, CardState
 from chip.models import ChipVerdict
 from flows.house import House, open_house
@@ -42,7 +43,7 @@ def post(
 ) -> list[str]:
     """`count` cards on blanks of a lot, made on one day by one encoder, standing in `state`; their ids."""
     with house.store.begin() as uow:
-        cards = _ordered(uow, lot, count, changes)
+        cards = _ordered(house, uow, lot, count, changes)
         uow.batches.add(a_batch(f"P-{lot}", cards, lot))
         _bind(uow, cards, encoder, generation, encoded_at)
         for before, after in itertools.pairwise(PRODUCTION):
@@ -59,7 +60,7 @@ def post(
     return [card.card_id for card in cards]
 
 
-def _ordered(uow: UnitOfWork, lot: str, count: int, changes: dict[str, Any]) -> list[Card]:
+def _ordered(house: House, uow: UnitOfWork, lot: str, count: int, changes: dict[str, Any]) -> list[Card]:
     uow.orders.add(an_order(f"O-{lot}", cards=1), reading=a_reading(), document_key="", received_at=NOON)
     first = uow.series.next("card_number", count)
     content = {
@@ -72,7 +73,7 @@ def _ordered(uow: UnitOfWork, lot: str, count: int, changes: dict[str, Any]) -> 
             card_id=f"O-{lot}-{line}",
             order_number=f"O-{lot}",
             line=line,
-            number=f"{first + line - 1:07d}",
+            number=card_number(first + line - 1, house.settings.key("card-number")),
             kind="construction",
             given_name="Paweł",
             family_name=f"Nr{line}",
