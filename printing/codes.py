@@ -1,4 +1,4 @@
-"""QR and Code 128 as modules, and as bars on whole device dots of the card printer.
+"""QR and Code 128 as PDF operators: black bars on whole device dots of the card printer.
 
 Widths that are no whole number of dots print unevenly and stop scanning; so all is
 counted in dots of 1/300 inch, and a 600 dpi head prints two of its own for each.
@@ -21,25 +21,35 @@ CODE128_QUIET = 10  # modules, ISO/IEC 15417
 
 
 class Bars(NamedTuple):
-    """Black rectangles in dots: (x, y, width, height) from the lower left corner, and the size of the whole."""
+    """A code without its quiet zone: rows of modules (True is black, top row first) and one module's size in dots."""
 
-    boxes: tuple[tuple[int, int, int, int], ...]
-    width: int
-    height: int
+    modules: npt.NDArray[np.bool_]
+    across: int
+    up: int
+
+    @property
+    def width(self) -> int:
+        """In dots."""
+        return int(self.modules.shape[1]) * self.across
+
+    @property
+    def height(self) -> int:
+        """In dots."""
+        return int(self.modules.shape[0]) * self.up
 
 
 def qr_bars(text: str, module_dots: int) -> Bars:
     """QR code (level M) of `text` without its quiet zone."""
-    return _runs(_modules(text, zxingcpp.BarcodeFormat.QRCode), module_dots, module_dots)
+    return Bars(_modules(text, zxingcpp.BarcodeFormat.QRCode), module_dots, module_dots)
 
 
 def code128_bars(text: str, module_dots: int, height_dots: int) -> Bars:
     """Code 128 of `text` without its quiet zone."""
-    return _runs(_modules(text, zxingcpp.BarcodeFormat.Code128)[:1], module_dots, height_dots)
+    return Bars(_modules(text, zxingcpp.BarcodeFormat.Code128)[:1], module_dots, height_dots)
 
 
-def placed_bars(text: str, place: CodeBox) -> Bars:
-    """The bars of a code centred in its box on whole dots; x and y count from the box's lower left dot.
+def bars_in(text: str, place: CodeBox) -> tuple[Bars, int, int]:
+    """The code of `text`, and how many dots it lies right of and above its box's lower left dot: centred.
 
     Raises Refused `print.code_too_big` when code and quiet zone do not fit into the box.
     """
@@ -52,8 +62,30 @@ def placed_bars(text: str, place: CodeBox) -> Bars:
             field="status_url" if place.type == "qr" else "number",
             fix="shorten the status address or enlarge the code's box in the layout file",
         )
-    left, low = (wide - bars.width) // 2, (high - bars.height) // 2
-    return Bars(tuple((x + left, y + low, w, h) for x, y, w, h in bars.boxes), bars.width, bars.height)
+    return bars, (wide - bars.width) // 2, (high - bars.height) // 2
+
+
+def bars_op(bars: Bars, left: int, low: int) -> str:
+    """Black rectangles on whole dots with the lower left corner at the dot (`left`, `low`) of the present origin.
+
+    Neighbouring black modules of a row become one rectangle: fewer operators, no hairline gaps. Counted in modules,
+    under a matrix that makes a module a whole number of dots: whole numbers are short and pack well.
+    """
+    rows, columns = bars.modules.shape
+    line = np.zeros((rows, columns + 1), np.int8)
+    line[:, :columns] = bars.modules
+    edges = np.flatnonzero(np.diff(line.ravel(), prepend=0))
+    starts, ends = edges[::2], edges[1::2]
+    y, x = np.divmod(starts, columns + 1)
+    keys = (((rows - 1 - y) << 20) | (x << 10) | (ends - starts)).tolist()
+    matrix = f"q {dots_op(bars.across)} 0 0 {dots_op(bars.up)} {dots_op(left)} {dots_op(low)} cm"
+    return f"0 g\n{matrix} {' '.join([_run_op(key) for key in keys])} f Q"
+
+
+@cache
+def _run_op(key: int) -> str:
+    """A run of black modules; at most a few thousand differ."""
+    return f"{key >> 10 & 1023} {key >> 20} {key & 1023} 1 re"
 
 
 def _bars_for(text: str, place: CodeBox) -> tuple[Bars, int, int]:
@@ -69,18 +101,6 @@ def _modules(text: str, kind: zxingcpp.BarcodeFormat) -> npt.NDArray[np.bool_]:
     picture = zxingcpp.create_barcode(text, kind, **options).to_image(scale=1, add_quiet_zones=False)
     modules: npt.NDArray[np.bool_] = np.asarray(picture) == 0
     return modules
-
-
-def _runs(modules: npt.NDArray[np.bool_], across: int, up: int) -> Bars:
-    """Neighbouring black modules of a row become one rectangle: fewer operators, no hairline gaps."""
-    rows, columns = modules.shape
-    edges = np.diff(np.pad(modules.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-    starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)
-    boxes = tuple(
-        (int(x0) * across, (rows - 1 - int(row)) * up, int(x1 - x0) * across, up)
-        for (row, x0), (_, x1) in zip(starts, ends, strict=True)
-    )
-    return Bars(boxes, columns * across, rows * up)
 
 
 @cache

@@ -7,7 +7,7 @@ a *placeholder* is a hole that the order fills, and each has a sample so that an
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
@@ -28,6 +28,7 @@ Placeholder = Literal[
     "issuer",
 ]
 Side = Literal["front", "back"]
+SIDES: tuple[Side, Side] = ("front", "back")
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9A-F]{6}$")]
 Ink = Literal["black", "white", "dark", "main", "soft", "line", "paper"]
 
@@ -164,6 +165,13 @@ class Design(_Frozen):
         return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
 
 
+class Look(NamedTuple):
+    """A design with its boxes: all that is needed to draw a card of it."""
+
+    design: Design
+    faces: Faces
+
+
 @cache
 def designs() -> tuple[Design, ...]:
     """All designs that ship, in file order."""
@@ -186,6 +194,12 @@ def faces_of(name: str) -> Faces:
     """The boxes of both sides for the design called `name`."""
     folder = files("printing").joinpath("data", "layouts", "faces")
     return Faces.model_validate_json(folder.joinpath(f"{design(name).faces}.json").read_text("utf-8"))
+
+
+@cache
+def look_of(name: str) -> Look:
+    """The bundled design called `name` with its boxes. Raises Refused `print.no_design`."""
+    return Look(design(name), faces_of(name))
 
 
 @cache

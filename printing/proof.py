@@ -22,14 +22,13 @@ from printing.faces import design_on, values
 from printing.layout import Box, CodeBox, Element, Placeholder, PortraitBox, ValueText, faces_of
 from printing.models import CARD_HEIGHT_MM, FaceContent, FaceMismatch
 from printing.page import BLEED_DOTS, PAGE_DOTS, SIDES
-from printing.pictures import Pixels, opened_pdf, page_pixels
-from printing.typeset import POINT_MM
+from printing.pictures import Pixels, card_pixels, opened_pdf, page_pixels
+from printing.sheet import SINGLE, Sheet, Spot
 
 _DPI = 300
 _PERSONAL: frozenset[Placeholder] = frozenset({"family_name", "given_name", "birth_date", "employer"})
 _SAME_PICTURE = 6.0  # grey levels of mean difference on small pictures; drawing alone costs below 2
 _SMALL = (44, 56)
-_EDGE_PT = BLEED_DOTS * DOT_PT
 Finding = tuple[str, str, str]  # what, expected, found
 
 
@@ -58,34 +57,38 @@ def read_back(
     *,
     first: int = 0,
     cards: int | None = None,
+    sheet: Sheet = SINGLE,
 ) -> list[FaceMismatch]:
     """Every difference between a run and what was ordered, in page order; empty means that all is right.
 
-    `expected[i]` and `portraits[i]` belong to card `first` + i of the run, that is to its pages 2(first + i) and the
-    next; `cards` is how many the whole run has, so that a part of it may be read beside the others. Positions count
-    from 1. Names and pictures are told by digest only, so that a finding may be logged. About 20 ms a page.
+    `expected[i]` and `portraits[i]` belong to card `first` + i of the run, that lies where `sheet` says: on pages
+    2(first + i) and the next when a page is a card. `cards` is how many the whole run has, so that a part of it may be
+    read beside the others. Positions count from 1. Names and pictures are told by digest only, so that a finding may
+    be logged. About 20 ms a page.
     """
     if len(expected) != len(portraits):
         raise ValueError(f"{len(expected)} contents and {len(portraits)} portraits cannot be compared")
-    pages = 2 * (len(expected) if cards is None else cards)
+    pages = sheet.pages(len(expected) if cards is None else cards)
     whose = expected[0].card_id if expected else ""
     try:
         with opened_pdf(run_pdf) as document:
             if len(document) != pages:
                 return [_mismatch(first + 1, whose, ("page", f"{pages}", f"{len(document)} pages"))]
+            run = _Run(document, sheet)
             return [
                 _mismatch(position + 1, content.card_id, finding)
                 for position, (content, portrait) in enumerate(zip(expected, portraits, strict=True), start=first)
-                for finding in differences(_see_card(document, position, _design_of(content)), content, portrait)
+                for finding in differences(run.card(position, _design_of(content)), content, portrait)
             ]
     except pypdfium2.PdfiumError:
         return [_mismatch(first + 1, whose, ("page", "a readable file", "no readable file"))]
 
 
-def see_run(run_pdf: bytes, designs: Sequence[str]) -> list[CardSeen]:
+def see_run(run_pdf: bytes, designs: Sequence[str], *, sheet: Sheet = SINGLE) -> list[CardSeen]:
     """All cards of a run as they are drawn, `designs[i]` being the look of card i; for `differences` from any order."""
     with opened_pdf(run_pdf) as document:
-        return [_see_card(document, position, name) for position, name in enumerate(designs)]
+        run = _Run(document, sheet)
+        return [run.card(position, name) for position, name in enumerate(designs)]
 
 
 def differences(seen: CardSeen, content: FaceContent, portrait: bytes) -> list[Finding]:
@@ -109,28 +112,65 @@ def _mismatch(position: int, card_id: str, finding: Finding) -> FaceMismatch:
     return FaceMismatch(position=position, card_id=card_id, what=what, expected=expected, found=found)
 
 
-def _see_card(document: pypdfium2.PdfDocument, position: int, name: str) -> CardSeen:
-    front, back = (
-        _see_side(document[2 * position + offset], faces_of(name).side(side)) for offset, side in enumerate(SIDES)
-    )
-    return CardSeen(design=name, front=front, back=back)
+class _Page(NamedTuple):
+    """A page of a run as it was read: its pixels, its letters and its pictures, with their places in dots."""
+
+    pixels: Pixels
+    letters: list[tuple[str, float, float]]
+    pictures: list[tuple[str, float, float]]
 
 
-def _see_side(page: pypdfium2.PdfPage, elements: Sequence[Element]) -> SideSeen:
-    pixels = page_pixels(page, _DPI)
-    size = (pixels.shape[1], pixels.shape[0])
-    if size != PAGE_DOTS:
-        return SideSeen(size)
-    letters = _letters(page)
-    seen = SideSeen(
-        size=size,
+class _Run:
+    """An open run. Cards that share a sheet are read off one rasterised page: the last two pages are kept."""
+
+    def __init__(self, document: pypdfium2.PdfDocument, sheet: Sheet) -> None:
+        self._document = document
+        self._sheet = sheet
+        self._pages: dict[int, _Page] = {}
+
+    def card(self, index: int, name: str) -> CardSeen:
+        """Card `index` (from 0), read with the boxes of the design called `name`."""
+        front, back = (
+            _see_side(self._page(spot.page), faces_of(name).side(side), spot, self._sheet)
+            for side in SIDES
+            for spot in [self._sheet.spot(index, side)]
+        )
+        return CardSeen(design=name, front=front, back=back)
+
+    def _page(self, number: int) -> _Page:
+        if number not in self._pages:
+            while len(self._pages) > 1:
+                del self._pages[min(self._pages)]
+            page = self._document[number]
+            self._pages[number] = _Page(page_pixels(page, _DPI), _letters(page), list(_jpegs(page)))
+            page.close()
+        return self._pages[number]
+
+
+def _see_side(page: _Page, elements: Sequence[Element], spot: Spot, sheet: Sheet) -> SideSeen:
+    high, wide = page.pixels.shape[:2]
+    if (wide, high) != sheet.size:
+        return SideSeen((wide, high) if (wide, high) != PAGE_DOTS else (0, 0))
+    pixels = card_pixels(page.pixels, spot)
+    letters = [_on_card(letter, spot) for letter in page.letters]
+    return SideSeen(
+        size=PAGE_DOTS,
         texts=tuple(_bare(_text_in(letters, place.box)) for place in elements if isinstance(place, ValueText)),
         codes=tuple(_read_code(_cut(pixels, place.box), place) for place in elements if isinstance(place, CodeBox)),
-        jpegs=tuple(_jpegs(page)),
+        jpegs=tuple(digest for digest, x, y in page.pictures if _lies_on(spot, x, y)),
         shown=tuple(_small(_cut(pixels, place.box)) for place in elements if isinstance(place, PortraitBox)),
     )
-    page.close()
-    return seen
+
+
+def _on_card(letter: tuple[str, float, float], spot: Spot) -> tuple[str, float, float]:
+    """A letter of a page with its place in mm from the top left corner of the trimmed card at `spot`."""
+    sign, x, y = letter
+    return sign, (x - spot.left - BLEED_DOTS) * DOT_MM, CARD_HEIGHT_MM - (y - spot.low - BLEED_DOTS) * DOT_MM
+
+
+def _lies_on(spot: Spot, x: float, y: float) -> bool:
+    """Whether a dot of the page is on the card at `spot`, its bleed included."""
+    return spot.left <= x < spot.left + PAGE_DOTS[0] and spot.low <= y < spot.low + PAGE_DOTS[1]
 
 
 def _side_findings(
@@ -159,14 +199,14 @@ def _text_findings(seen: SideSeen, elements: Sequence[Element], content: FaceCon
 
 
 def _letters(page: pypdfium2.PdfPage) -> list[tuple[str, float, float]]:
-    """Every letter of a page in reading order, with the start of its baseline in mm from the card's top left corner."""
+    """Every letter of a page in reading order, with the start of its baseline in dots from the lower left corner."""
     reader = page.get_textpage()
     x, y = ctypes.c_double(), ctypes.c_double()
     letters = []
     for index in range(reader.count_chars()):
         pypdfium2.raw.FPDFText_GetCharOrigin(reader, index, x, y)
         sign = chr(pypdfium2.raw.FPDFText_GetUnicode(reader, index))
-        letters.append((sign, (x.value - _EDGE_PT) * POINT_MM, CARD_HEIGHT_MM - (y.value - _EDGE_PT) * POINT_MM))
+        letters.append((sign, x.value / DOT_PT, y.value / DOT_PT))
     reader.close()
     return letters
 
@@ -228,9 +268,12 @@ def _portrait_findings(
         yield "portrait", ordered_sha256, f"pixels that differ by {distance:.0f} levels"
 
 
-def _jpegs(page: pypdfium2.PdfPage) -> Iterator[str]:
+def _jpegs(page: pypdfium2.PdfPage) -> Iterator[tuple[str, float, float]]:
+    """SHA-256 of every picture of a page, with the middle of its place in dots from the lower left corner."""
     for found in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
-        yield hashlib.sha256(bytes(found.get_data(decode_simple=False))).hexdigest()
+        left, low, right, high = found.get_bounds()
+        digest = hashlib.sha256(bytes(found.get_data(decode_simple=False))).hexdigest()
+        yield digest, (left + right) / 2 / DOT_PT, (low + high) / 2 / DOT_PT
 
 
 def _small(pixels: Pixels) -> npt.NDArray[np.float32]:

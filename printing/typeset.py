@@ -36,21 +36,34 @@ def font_name(style: FontStyle) -> str:
 
 
 @cache
-def _letter_widths(style: FontStyle) -> tuple[dict[int, float], frozenset[int]]:
-    face = pdfmetrics.getFont(font_name(style)).face
-    return dict(face.charWidths), frozenset(face.charToGlyph)
+def house_font(style: FontStyle) -> TTFont:
+    """The font object of `style`, for those who write text operators themselves."""
+    return pdfmetrics.getFont(font_name(style))
+
+
+@cache
+def _advances(style: FontStyle) -> dict[str, float]:
+    """Advance width in thousandths of the type size, by letter; only the letters that the font has."""
+    face = house_font(style).face
+    return {chr(code): float(face.charWidths.get(code, 0.0)) for code in face.charToGlyph}
+
+
+@cache
+def _settable(style: FontStyle) -> frozenset[str]:
+    """Letters with a glyph that stand by themselves: no stray marks, no invisible signs."""
+    return frozenset(letter for letter in _advances(style) if unicodedata.category(letter)[0] not in "CM")
 
 
 def width_mm(text: str, style: FontStyle, size_pt: float) -> float:
-    """How wide `text` is in mm."""
-    widths, _ = _letter_widths(style)
-    return sum(widths.get(ord(letter), 0.0) for letter in text) * size_pt * POINT_MM / 1000
+    """How wide `text` is in mm; letters that the font lacks count nothing."""
+    advance = _advances(style).get
+    return sum([advance(letter, 0.0) for letter in text]) * size_pt * POINT_MM / 1000
 
 
 def unprintable(text: str, style: FontStyle) -> str:
     """The letters of NFC `text` that `style` cannot set rightly: no glyph, stray marks, invisible signs."""
-    _, covered = _letter_widths(style)
-    return "".join(sorted({c for c in text if ord(c) not in covered or unicodedata.category(c)[0] in "CM"}))
+    strange = set(text) - _settable(style)
+    return "".join(sorted(strange)) if strange else ""
 
 
 def fit(text: str, place: ValueText) -> Fitted | None:
@@ -69,7 +82,7 @@ def fit(text: str, place: ValueText) -> Fitted | None:
 
 
 def _size_that_fits(lines: tuple[str, ...], style: FontStyle, place: ValueText) -> float | None:
-    widest = max(width_mm(line, style, 1.0) for line in lines)
+    widest = max([width_mm(line, style, 1.0) for line in lines])
     by_width = place.box.w / widest if widest else place.size_pt
     by_height = place.box.h / POINT_MM / (LINE_STEP * len(lines)) if len(lines) > 1 else place.size_pt
     size = min(place.size_pt, by_width, by_height)
