@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench bench-printing lock system-packages clean
+.PHONY: demo test check format bench bench-printing bench-chip lock system-packages clean
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ bench: $(VENV)/.ready ## figures as ratios to a bare floor, see benchmarks/READM
 
 bench-printing: $(VENV)/.ready ## photos, faces and read-back beside bare loops; ten thousand mix-ups
 	$(BIN)/python -m benchmarks.printing
+
+bench-chip: $(VENV)/.ready ## exchanges a card, host time beside bare cryptography, eight readers beside one
+	$(BIN)/python -m benchmarks.chip
 
 system-packages: ## Debian programs that the system tests meet (root)
 	apt-get update -qq
