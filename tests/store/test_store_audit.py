@@ -155,8 +155,18 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
     ),
     "card.replacement": _does("UPDATE cards SET replaced_by = NULL WHERE card_id = 'B-1-1'"),
     "card.replaced_once": _does(
-        "INSERT INTO chip_faults (fault_id, card_id, reported_at, reported_by, symptom, replacement_card_id) "
-        f"VALUES ('F-2', 'B-1-1', {_AT}, 'x', 'y', 'B-1-2')"
+        "INSERT INTO chip_faults "
+        "(fault_id, card_id, reported_at, reported_by, symptom, decided_at, replacement_card_id) "
+        f"VALUES ('F-2', 'B-1-1', {_AT}, 'x', 'y', {_AT}, 'B-1-1R1')"
+    ),
+    "fault.open": _does(
+        "INSERT INTO chip_faults (fault_id, card_id, reported_at, reported_by, symptom) "
+        f"VALUES ('F-9', 'B-1-2', {_AT}, 'x', 'y')"
+    ),
+    "fault.replacement": _does("UPDATE chip_faults SET replacement_card_id = 'B-1-2'"),
+    "fault.report_whole": _does(
+        "INSERT INTO fault_reports (report_id, digest, channel, reported_at, reported_by, symptom, answer) "
+        f"VALUES ('FR-1', 'd', 'api', {_AT}, 'x', 'y', '{{\"counts\":{{\"reported\":1}}}}')"
     ),
     "print.one_live": _does(
         "INSERT INTO prints (card_id, attempt, batch_id, position, live) VALUES ('B-1-1', 9, 'P-1', 1, TRUE)",
