@@ -69,3 +69,8 @@ def settled(attempts: Sequence[ChipOutcome]) -> ChipVerdict:
     patience = 2 if last.cause in {"not_written", MISMATCH} else PRESENTATIONS
     worn_out = same >= patience or len(attempts) > PRESENTATIONS
     return ChipVerdict.FAULTY if worn_out else ChipVerdict.PRESENT_AGAIN
+
+
+def may_be_the_encoder(outcome: ChipOutcome) -> bool:
+    """True when a chip counts as faulty only because it was lost each time: another encoder may hold it better."""
+    return outcome.verdict is ChipVerdict.FAULTY and outcome.cause in {LOST, "aborted"}

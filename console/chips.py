@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cards.errors import Refused
-from console import faults
+from console import encoders, faults
 from console.answer import answer
 from console.options import AsJson
 from console.show import facts
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from flows.house import House
     from store.database import UnitOfWork
 
-app = typer.Typer(no_args_is_help=True, help="Chips: report-fault, recall, cohorts, read.")
+app = typer.Typer(no_args_is_help=True, help="Chips: report-fault, recall, cohorts, read, release.")
 
 
 faults.register(app)
+encoders.register_release(app)
 
 
 @app.command()

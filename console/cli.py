@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 from cards.errors import HseCardError
 from console import (
+    addresses,
     api,
     batches,
     blanks,
@@ -25,18 +26,20 @@ from console import (
     demo,
     doctor,
     documents,
+    encoders,
     invoices,
     line,
     orders,
     photos,
     postage,
+    postcodes,
     prints,
     refunds,
     serve,
     status,
 )
 from console.answer import DEFECT, PIPE_CLOSED, STOPPED, answer_error, answer_words
-from console.options import MONEY, ORDERS
+from console.options import MONEY, ORDERS, WORK
 
 app = typer.Typer(
     name="hsecard",
@@ -50,9 +53,12 @@ app = typer.Typer(
 app.add_typer(orders.app, name="orders", rich_help_panel=ORDERS)
 app.add_typer(cards.app, name="cards", rich_help_panel=ORDERS)
 app.add_typer(photos.app, name="photos", rich_help_panel=ORDERS)
+app.add_typer(addresses.app, name="addresses", rich_help_panel=ORDERS)
+app.add_typer(postcodes.app, name="postcodes", rich_help_panel=ORDERS)
 app.add_typer(batches.app, name="batches", rich_help_panel=ORDERS)
 app.add_typer(prints.app, name="prints", rich_help_panel=ORDERS)
 app.add_typer(chips.app, name="chips", rich_help_panel=ORDERS)
+app.add_typer(encoders.app, name="encoders", rich_help_panel=WORK)
 app.add_typer(chip.app, name="chip", rich_help_panel=ORDERS)
 app.add_typer(blanks.app, name="blanks", rich_help_panel=ORDERS)
 line.register(app)

@@ -15,10 +15,12 @@ from billing.ports import Mail, Payments
 from cards.adapters.system import SteadyClock, SystemClock, SystemEntropy
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock, Entropy
+from chip.adapters.pcsc import PcscEncoder
 from chip.adapters.pkcs11_keys import Pkcs11Keys, TokenAddress
 from chip.adapters.software_keys import SoftwareKeys
 from chip.adapters.virtual import VirtualEncoder
 from chip.faults import Fault
+from chip.originality import nxp_points
 from chip.ports import Encoder, Keys
 from chip.profile import Profile, default_profile
 from flows.doorbell import Doorbell, open_doorbell
@@ -48,7 +50,7 @@ class House:
     blobs: Blobs
     engine: Engine
     printer: Printer
-    encoder: Encoder
+    encoders: tuple[Encoder, ...]
     keys: Keys
     profile: Profile
     carrier: Carrier
@@ -58,6 +60,11 @@ class House:
     tariffs: tuple[TariffRow, ...]
     weights: WeightModel
     actor: str
+
+    @property
+    def encoder(self) -> Encoder:
+        """The first encoder: where a person lays a card on to have it read."""
+        return self.encoders[0]
 
 
 def build_house(settings: Settings, *, actor: str) -> House:
@@ -74,9 +81,9 @@ def build_house(settings: Settings, *, actor: str) -> House:
         blobs=open_blobs(settings.blobs, seal_key=settings.key("blobs")),
         engine=Inline() if settings.engine == "inline" else Processes(settings.workers),
         printer=_printer(settings, clock),
-        encoder=_virtual_encoder(settings),
+        encoders=_encoders(settings),
         keys=_keys(settings),
-        profile=default_profile().model_copy(update={"key_generation": settings.key_generation}),
+        profile=_profile(settings),
         carrier=FolderCarrier(settings.home / "carrier"),
         payments=PaymentsTwin(settings.home / "payments"),
         mail=FolderMail(settings.home / "mail"),
@@ -105,6 +112,13 @@ def _make_home(home: Path) -> None:
             field="HSECARD_HOME",
             fix="name a folder that this user may write, with room on its disk",
         ) from None
+
+
+def _profile(settings: Settings) -> Profile:
+    points = nxp_points() if settings.originality else ()
+    return default_profile().model_copy(
+        update={"key_generation": settings.key_generation, "originality_points": points}
+    )
 
 
 def _keys(settings: Settings) -> Keys:
@@ -141,7 +155,28 @@ def _printer(settings: Settings, clock: Clock) -> Printer:
     return IppPrinter(settings.printer, clock=clock, options=options)
 
 
-def _virtual_encoder(settings: Settings) -> VirtualEncoder:
+def _encoders(settings: Settings) -> tuple[Encoder, ...]:
+    """The encoders of the bench, in the order in which a run's trays are dealt to them."""
+    faults = _virtual_faults(settings)
+    encoders: list[Encoder] = []
+    for address in settings.encoders:
+        kind, _, name = address.partition(":")
+        if kind not in ("virtual", "pcsc") or not name.strip() or name in (encoder.name for encoder in encoders):
+            raise Refused(
+                "settings.invalid",
+                f"{address!r} names no encoder, or one that is named before",
+                field="HSECARD_ENCODERS",
+                fix='write ["virtual:a", "virtual:b"] or ["pcsc:ACME Reader 00 00"], each name once',
+            )
+        if kind == "pcsc":
+            encoders.append(PcscEncoder(name, reader=name, patience_s=settings.reader_patience_s))
+        else:
+            chips = settings.home / "chips"
+            encoders.append(VirtualEncoder(name, seed=settings.key("virtual-chips"), folder=chips, faults=faults))
+    return tuple(encoders)
+
+
+def _virtual_faults(settings: Settings) -> dict[tuple[str, int], Fault]:
     faults = {}
     for place, fault in settings.virtual_faults.items():
         tray, mark, position = place.rpartition("#")
@@ -153,9 +188,7 @@ def _virtual_encoder(settings: Settings) -> VirtualEncoder:
                 fix='write {"P-000001#7": "aborted"}',
             )
         faults[(tray, int(position))] = Fault.named(fault)
-    return VirtualEncoder(
-        "virtual-1", seed=settings.key("virtual-chips"), folder=settings.home / "chips", faults=faults
-    )
+    return faults
 
 
 @contextmanager

@@ -237,8 +237,9 @@ class Encoding:
         change = update(chip_quarantines).where(here).values(**values, closed_at=self._tx.now())
         return self._tx.connection.execute(change).rowcount == 1
 
-    def spoiled(self, card_id: str) -> None:
-        """The blank of a card in quarantine is gone: nothing is left to release."""
+    def forget(self, card_id: str) -> None:
+        """The card's blank is gone: nobody works on it any more, and nothing is left to release."""
+        self._tx.connection.execute(delete(encode_leases).where(encode_leases.c.card_id == card_id))
         values = {"state": QuarantineState.SPOILED, "closed_at": self._tx.now()}
         self._tx.connection.execute(update(chip_quarantines).where(self._unclosed(card_id)).values(values))
 

@@ -93,5 +93,5 @@ class _WatchedTransport:
 def watched(house: House, fate: Fate, *, chip_every: int = 5) -> House:
     """The same house, every port and transaction of it watched by `fate`; chips at each `chip_every`-th exchange."""
     ports = {name: WatchedPort(getattr(house, name), name, fate) for name in WATCHED_PORTS}
-    encoder = WatchedEncoder(house.encoder, fate, every=chip_every)
-    return replace(house, store=WatchedStore(house.store, fate), encoder=encoder, **ports)
+    encoders = tuple(WatchedEncoder(encoder, fate, every=chip_every) for encoder in house.encoders)
+    return replace(house, store=WatchedStore(house.store, fate), encoders=encoders, **ports)

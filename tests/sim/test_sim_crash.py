@@ -136,7 +136,7 @@ def test_a_day_that_runs_twice_at_once_ends_the_same(
         def double(number: int, name: str, at: int = at, home: Path = home, ran: list[str] = ran) -> None:
             if number >= at and name != "before commit" and not ran:
                 ran.append(name)
-                with open_world(home) as other:
+                with open_world(home, minutes=10) as other:  # late enough to think that the first one is dead
                     live(other, inbox)
 
         with open_world(home) as house:
