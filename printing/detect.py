@@ -22,6 +22,7 @@ Points = npt.NDArray[np.floating[Any]]
 
 _BLAZE_PX, _MESH_PX, _IRIS_PX = 256, 192, 64
 _BLAZE_SCORE, _MESH_SCORE = 0.5, 0.5
+_BEYOND_DOUBT = 0.9995
 _YUNET_SCORE = 0.75  # at 0.6 it sees faces in studio backdrops
 _MOST_CANDIDATES = 8
 LEFT_EYE, RIGHT_EYE = (33, 133), (362, 263)  # mesh points of the lid corners, image-left eye first
@@ -57,16 +58,19 @@ class FoundFace:
 
 
 def find_faces(picture: Pixels) -> list[FoundFace]:
-    """All faces of an RGB picture (long side about 640 px), largest first; quarter turns are tried when none shows."""
-    faces = _verified(picture, _blaze(picture) + _yunet(picture))
-    if faces:
-        return faces
+    """All faces of an RGB picture (long side about 640 px), largest first.
+
+    Quarter turns are tried where the mesh has a doubt: an upside-down face can pass for an upright one, less surely.
+    """
+    best = _verified(picture, _blaze(picture) + _yunet(picture))
     for quarter in (1, 3, 2):
+        if best and best[0].certainty >= _BEYOND_DOUBT:
+            break
         turned = np.ascontiguousarray(np.rot90(picture, quarter))
         faces = [face for face in _verified(turned, _blaze(turned)) if abs(face.roll_deg) < 50]
-        if faces:
-            return [_turned_back(face, quarter, picture.shape) for face in faces]
-    return []
+        if faces and (not best or faces[0].certainty > best[0].certainty):
+            best = [_turned_back(face, quarter, picture.shape) for face in faces]
+    return best
 
 
 def eye_openness(picture: Pixels, face: FoundFace) -> tuple[float, float]:
