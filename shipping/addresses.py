@@ -10,27 +10,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cards.address import Address
-from shipping.abroad import country_rules, foreign_street_key
+from shipping.abroad import country_rules, foreign_street_key, is_flat, lacking_abroad
 from shipping.address_parts import Parts, in_parts
-from shipping.countries import country_code
 from shipping.label_lines import laid_out
 from shipping.models import AddressReading
-from shipping.norway import lacks_house_number, street_key
+from shipping.norway import is_unit, lacks_house_number, street_key
 from shipping.place_check import Verdict, checked_place
+from shipping.receivers import name_key, receiver_key
 from shipping.register import Register, bundled_register
 from shipping.spelling import (
     folded_no,
     has_control_characters,
+    has_lost_letters,
     looks_like_formula,
-    org_number_in,
     printable,
-    recipient_key,
     seen,
 )
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 FIELDS = ("recipient", "attention", "care_of", "street", "postcode", "city", "country")
-_NOTHING = frozenset({"", "ukjent", "unknown", "na", "ingen", "x", "xx", "xxx", "none", "null", "mangler"})
+_NOTHING = frozenset({"", "ukjent", "unknown", "na", "nan", "ingen", "none", "null", "mangler", "ikkeoppgitt"})
+_NO_ADDRESS = _NOTHING | {
+    "x", "xx", "xxx", "tbd", "tom", "empty", "nodata", "ingenadresse", "ukjentadresse", "utenfastbopel",
+    "utenfastadresse", "utflyttet", "hemmelig", "hemmeligadresse", "fortroligadresse", "strengtfortroligadresse",
+    "sperretadresse", "okänd", "ukendt", "unbekannt",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,15 @@ def read_address(address: Address, *, register: Register | None = None) -> Addre
 
 def read_typed(fields: Mapping[str, object], *, register: Register | None = None) -> AddressReading:
     """The same for fields that came from outside and may be missing, empty, numbers or nonsense."""
-    typed = {name: "" if fields.get(name) is None else str(fields[name]) for name in FIELDS}
-    reasons = _unfit_text(typed)
-    parts = in_parts({name: seen(text) for name, text in typed.items()})
-    code = country_code(parts.country or "NO")
-    if code is None:
+    typed = {name: _as_text(fields.get(name)) for name in FIELDS}
+    reasons = _unfit_text([text for text in typed.values() if text])
+    parts = in_parts({name: seen(text) if text else "" for name, text in typed.items()})
+    if parts.code is None:
         reasons.append("country_unknown")
-    country = "NO" if code == "SJ" else (code or parts.country.upper())
+    country = "NO" if parts.code == "SJ" else (parts.code or parts.country.upper())
     rules = register or bundled_register()
-    place = checked_place(parts, country=country, svalbard=code == "SJ", register=rules)
-    point = _norwegian_point(parts, place) if country == "NO" else _foreign_point(parts, country)
+    place = checked_place(parts, country=country, register=rules)
+    point = _norwegian_point(parts, place, rules) if country == "NO" else _foreign_point(parts, country)
     reasons += [*_receiver_reasons(parts), *point.reasons, *place.reasons]
     lines, too_long = laid_out(parts, point.lines, place=place, country=country)
     if too_long:
@@ -78,72 +81,104 @@ def read_typed(fields: Mapping[str, object], *, register: Register | None = None
     )
 
 
-def _unfit_text(typed: Mapping[str, str]) -> list[str]:
+def _as_text(value: object) -> str:
+    """A field's text; a number as a spreadsheet shows it (184.0 is 184), and nothing for what is neither."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:  # noqa: PLR0124 -- NaN is not
+        return str(value)
+    return ""
+
+
+def _unfit_text(typed: list[str]) -> list[str]:
     reasons = []
-    if any(has_control_characters(text) for text in typed.values()):
+    together = "\n".join(typed)
+    if has_control_characters(together):
         reasons.append("control_characters")
-    if any(looks_like_formula(text) for text in typed.values()):
+    if has_lost_letters(together):
+        reasons.append("unreadable_characters")
+    if any(looks_like_formula(text) for text in typed):
         reasons.append("formula")
     return reasons
 
 
 def _receiver_reasons(parts: Parts) -> list[str]:
-    return [] if any(letter.isalpha() for letter in parts.recipient) else ["recipient_missing"]
+    return ["recipient_missing"] if _letters(parts.recipient) in _NOTHING else []
 
 
-def _is_nothing(text: str) -> bool:
-    letters = "".join(letter for letter in text.casefold() if letter.isalpha())
-    return letters in _NOTHING
+def _letters(text: str) -> str:
+    """The letters alone: what tells a text from the words that people type where they have nothing to say."""
+    return "".join(filter(str.isalpha, text.casefold()))
 
 
-def _norwegian_point(parts: Parts, place: Verdict) -> _Point:
+def _norwegian_point(parts: Parts, place: Verdict, register: Register) -> _Point:
     """Box or street, as the postcode's category wants it when it is known; a box otherwise goes before a street."""
-    street = _in_order([street_key(text) for text in parts.street], parts.street)
-    street_lines = tuple(text for _, text in street)
-    written = " ".join(key for key, _ in street)
-    has_street = any(letter.isalpha() for letter in written) and not _is_nothing(written)
+    pairs = _in_order([street_key(text) for text in parts.street], parts.street)
+    if len(pairs) == 1 and folded_no(pairs[0][1]) == folded_no(parts.city):
+        pairs = [("", pairs[0][1])]  # `Utsira, 5547 UTSIRA`: the place once more, no street
+    street_lines = tuple(text for _, text in pairs)
+    written = pairs[0][0] if len(pairs) == 1 else street_key(", ".join(street_lines))
+    streets = [key for key, _ in pairs if not is_unit(key)]
+    has_street = _letters(" ".join(streets)) not in _NO_ADDRESS
     if parts.box is not None and not (has_street and place.category == "G"):
         reasons: tuple[str, ...] = () if parts.box.number else ("box_number_missing",)
         if place.category == "G":
             reasons += ("box_in_street_code",)
         return _Point(f"box{parts.box.number or ''}", (parts.box.line,), True, reasons)
     if not has_street:
-        return _Point(written, street_lines, False, () if place.category == "S" else ("street_missing",))
+        enough = not written and _is_place_enough(place, register)
+        return _Point(written, street_lines, False, () if enough else ("street_missing",))
     wrong: tuple[str, ...] = ()
-    if place.category == "P" and re.search(r"\d", written):
+    if place.category == "P" and not written.startswith("posterestante"):
         wrong = ("street_in_box_code",)
-    elif lacks_house_number(written):
+    elif not any(map(str.isdigit, "".join(streets))) and lacks_house_number(streets[0]):
         wrong = ("house_number_missing",)
     return _Point(written, street_lines, False, wrong)
 
 
-_UNIT = re.compile(r"^(?:\d+ ?etg|\d* ?(?:etg|oppg|leil|inng|bygg)|[hulk]\d{4}$)")
+def _is_place_enough(place: Verdict, register: Register) -> bool:
+    """True where name and postcode are a full address: one receiver's own code, or a place that has one code only.
+
+    Source: Posten, "Adressering til postmottakere i Norge": in some places no street is needed.
+    """
+    if place.category in ("S", "B"):
+        return True
+    return place.category != "P" and len(register.by_place.get(place.city, ())) == 1
+
+
 _NUMBERED = re.compile(r"[^\W\d_]\d")
 
 
-def _in_order(keys: list[str], texts: tuple[str, ...]) -> list[tuple[str, str]]:
+def _in_order(keys: list[str], texts: list[str]) -> list[tuple[str, str]]:
     """Street parts with the street itself first: `3. etg, Storgata 5` is `Storgata 5, 3. etg`."""
     pairs = [(key, text) for key, text in zip(keys, texts, strict=True) if key]
-    main = next((pair for pair in pairs if _NUMBERED.search(pair[0]) and not _UNIT.match(pair[0])), None)
+    if len(pairs) < 2:
+        return pairs
+    main = next((pair for pair in pairs if _NUMBERED.search(pair[0]) and not is_unit(pair[0])), None)
     if main is None or pairs[0] == main:
         return pairs
     return [main, *(pair for pair in pairs if pair != main)]
 
 
 def _foreign_point(parts: Parts, country: str) -> _Point:
-    keys = [foreign_street_key(text, country) for text in (*parts.street, *([parts.box.line] if parts.box else []))]
+    texts = sorted(parts.street, key=lambda text: is_flat(text, country))  # stable: the house first, then the flat
+    keys = [foreign_street_key(text, country) for text in texts]
     boxes = [key for key, is_box in keys if is_box]
-    lines = parts.street + ((parts.box.line,) if parts.box else ())
-    written = boxes[0] if boxes else " ".join(key for key, _ in keys if key)
-    missing = not any(letter.isalnum() for letter in written) or (written.isalpha() and _is_nothing(written))
-    return _Point(written, lines, bool(boxes), ("street_missing",) if missing else ())
+    written = boxes[0] if boxes else foreign_street_key(", ".join(texts), country)[0]
+    reasons: tuple[str, ...] = ()
+    if not boxes and _letters(written) in _NO_ADDRESS:
+        reasons = ("street_missing",)
+    elif not boxes and len(texts) == 1:
+        reasons = tuple(filter(None, [lacking_abroad(texts[0], country)]))
+    return _Point(written, tuple(parts.street), bool(boxes), reasons)
 
 
 def _key(parts: Parts, country: str, postcode: str, point: str) -> str:
     fold = folded_no if country == "NO" else country_rules(country).fold
-    folded = fold(parts.recipient)
-    receiver = org_number_in(folded) or recipient_key(folded)
-    care_of = recipient_key(fold(parts.care_of))
+    receiver = receiver_key(fold(parts.recipient))
+    care_of = name_key(fold(parts.care_of)) if parts.care_of else ""
     return "|".join((country, postcode, point, "" if care_of == receiver else care_of, receiver))
 
 
@@ -151,9 +186,11 @@ _ADVICE = {
     "country_unknown": "give the country as a two-letter code, such as NO or SE",
     "recipient_missing": "say who is to receive the letter: a person or a business",
     "street_missing": "give the street with its number, the place name, or the post box",
+    "city_missing": "give the name of the place too",
     "house_number_missing": "give the house number too",
     "box_number_missing": "give the number of the post box",
     "control_characters": "type the address again: it holds characters that cannot be printed",
+    "unreadable_characters": "type the address again: a program has damaged its letters",
     "formula": "type the address again: it begins like a spreadsheet formula",
     "too_long": "shorten the address: at most six lines of 35 letters",
     "box_in_street_code": "this postcode is for street addresses: give the box's own postcode, or the street",

@@ -41,15 +41,24 @@ _TYPED = {name.casefold(): code for code, name in _NAMES_NO.items()} | {
     "northern ireland": "GB", "nord-irland": "GB", "poland": "PL", "polska": "PL", "pol": "PL", "lithuania": "LT",
     "lietuva": "LT", "ltu": "LT", "iceland": "IS", "latvija": "LV", "lva": "LV", "eesti": "EE", "estonia": "EE",
     "netherlands": "NL", "the netherlands": "NL", "holland": "NL", "france": "FR", "spain": "ES", "italy": "IT",
+    "n": "NO", "s": "SE", "d": "DE", "norge/norway": "NO", "kingdom of norway": "NO", "kongeriket norge": "NO",
+    "spitsbergen": "SJ", "sverige/sweden": "SE", "den": "DK", "finnland": "FI", "dänemark/denmark": "DK", "ger": "DE",
+    "tyskland/germany": "DE", "bundesrepublik deutschland": "DE", "great britain (uk)": "GB", "britain": "GB",
+    "united kingdom of great britain and northern ireland": "GB", "storbritannien": "GB", "schottland": "GB",
+    "grossbritannien": "GB", "großbritannien": "GB", "rzeczpospolita polska": "PL", "litauen/lithuania": "LT",
+    "lietuvos respublika": "LT", "dania": "DK", "szwecja": "SE", "norwegia/norway": "NO", "vokietija": "DE",
+    "norvegija": "NO", "ruotsi": "SE", "norja": "NO", "tanska": "DK", "finlandia": "FI", "danmark/denmark": "DK",
     "switzerland": "CH", "austria": "AT", "österreich": "AT", "belgium": "BE", "ireland": "IE", "united states": "US",
 }  # fmt: skip
 
 
 def country_code(typed: str) -> str | None:
     """The code of a country as typed (code or name in Norwegian, English or its own tongue), or None."""
-    text = " ".join(typed.split())
+    if typed in _NAMES_NO:
+        return typed
+    text = " ".join(typed.split()).strip(" .,;")
     upper = text.upper()
-    return upper if upper in _NAMES_NO else _TYPED.get(text.casefold())
+    return upper if upper in _NAMES_NO else _TYPED.get(text.casefold()) or _TYPED.get(typed.strip().casefold())
 
 
 def country_in_norwegian(code: str) -> str:

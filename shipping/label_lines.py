@@ -7,13 +7,13 @@ line and a country code before an all-digit postcode.
 
 import textwrap
 
-from shipping.abroad import country_rules
+from shipping.abroad import code_stands_before_place, country_rules
 from shipping.address_parts import Parts
 from shipping.countries import country_code, country_in_norwegian
 from shipping.place_check import Verdict
 
 LINE_MAX = 35  # letters of a line; also what Bring's booking takes
-LINES_MAX = 6  # what fits the window of C5 and of C6/5
+LINES_MAX = 6  # a country's own line included
 _RECIPIENT_LINES_MAX = 2
 
 
@@ -51,8 +51,10 @@ def _last_lines(place: Verdict, country: str) -> list[str]:
         return [f"{place.postcode} {place.city}".strip()]
     name = country_in_norwegian(country) if country_code(country) else country
     rules = country_rules(country)
-    if not rules.code_before_city:
-        return [place.city, place.postcode, name]
+    if not code_stands_before_place(country):
+        return (
+            [place.city, place.postcode, name] if country == "GB" else [f"{place.city} {place.postcode}".strip(), name]
+        )
     code = f"{rules.label_prefix}{place.postcode}"
     if not rules.label_prefix and place.postcode.isdigit():
         code = f"{country}-{place.postcode}"

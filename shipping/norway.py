@@ -8,15 +8,29 @@ import re
 
 from shipping.spelling import folded_no, joined
 
-_GATE = re.compile(r"(?:gaten|gatene|gata|gatå|gate|gatan|gaden|gade|gtn|gta|gt)\b\.?")
-_VEI = re.compile(r"(?:veien|vegen|veie|vegan|vei|veg|vejen|vej)\b\.?")
-_VN = re.compile(r"(?<=[^\W\d_]{3})(?<!av)(?<!ov)vn\b\.?|\bvn\b\.?|(?<=[^\W\d_]{3})vn\.")
-_PLASS = re.compile(r"(?:plassen|plass)\b|(?<=[^\W\d_]{2})pl\.|\bpl\b\.?")
-_ALLE = re.compile(r"(?:alleen|alleer|alle)\b")
-_TERRASSE = re.compile(r"(?:terrassen|terrasse)\b|\bterr\b\.?|(?<=[^\W\d_]{2})terr\.")
-_DOTTED_G = re.compile(r"(?<=[^\W\d_]{2})g\.\s*(?=\d|$)|(?<=\s)g\.?\s+(?=\d)")
-_DOTTED_V = re.compile(r"(?<=[^\W\d_]{2})v\.\s*(?=\d|$)|(?<=\s)v\.?\s+(?=\d)")
+# Each rule stands behind a word that must occur for it to matter: looking for that is far cheaper than the pattern.
+_STREET_WORDS = (
+    ("g", re.compile(r"(?:gaten|gatene|gata|gatå|gate|gatan|gaden|gade|gtn|gta|gt)\b\.?"), "gate "),
+    ("g", re.compile(r"(?<=[^\W\d_]{2})g\.\s*(?=\d|$)|(?<=\s)g\.?\s+(?=\d)"), "gate "),
+    ("vn", re.compile(r"(?<=[^\W\d_]{3})(?<!av)(?<!ov)vn\b\.?|\bvn\b\.?|(?<=[^\W\d_]{3})vn\."), "vei "),
+    ("ve", re.compile(r"(?:veien|vegen|veia|vega|veie|vegan|vei|veg|vejen|vej)\b\.?"), "vei "),
+    ("v", re.compile(r"(?<=[^\W\d_]{2})v\.\s*(?=\d|$)|(?<=\s)v\.?\s+(?=\d)"), "vei "),
+    ("pl", re.compile(r"(?:plassen|plass)\b|(?<=[^\W\d_]{2})pl\.|\bpl\b\.?"), "plass "),
+    ("all", re.compile(r"(?:alleen|alleer|alle)\b"), "alle "),
+    ("terr", re.compile(r"(?:terrassen|terrasse)\b|\bterr\b\.?|(?<=[^\W\d_]{2})terr\."), "terrasse "),
+)
 _SANKT = re.compile(r"\b(?:sankt|sanct|sct|skt|st)\b\.?(?=\s*[^\W\d_]{2})")
+_TITLES = (
+    (re.compile(r"\b(?:dr|doktor)\b\.?(?=\s*[^\W\d_]{2})"), "doktor "),
+    (re.compile(r"\b(?:prof|professor)\b\.?(?=\s*[^\W\d_]{2})"), "professor "),
+    (re.compile(r"\b(?:gen|general)\b\.?(?=\s*[^\W\d_]{3})"), "general "),
+    (re.compile(r"\b(?:chr)\b\.?(?=\s*[^\W\d_]{2})"), "christian "),
+    (re.compile(r"\b(?:kapt|kpt)\b\.?(?=\s*[^\W\d_]{2})"), "kaptein "),
+    (re.compile(r"\b(?:biskop|bisp)\b\.?(?=\s*[^\W\d_]{3})"), "biskop "),
+    (re.compile(r"\b(?:gml)\b\.?(?=\s*[^\W\d_]{2})"), "gamle "),
+    (re.compile(r"\b(?:sdr)\b\.?(?=\s*[^\W\d_]{2})"), "søndre "),
+)
+_SHORTENED = re.compile(r"\b(?:dr|prof|gen|chr|kapt|kpt|bisp|gml|sdr|doktor|professor|general|biskop)\b")
 _ROMAN = re.compile(
     r"(?<=[^\W\d_]\s)(?:den\s+)?(viii|vii|vi|iv|iii|ii|\d)(?:\.|')?\s?('?s)?\b(?=\s*(?:gate|vei|plass|alle))"
 )
@@ -27,47 +41,70 @@ _UNITS = (
     (re.compile(r"\b(?:leilighet|leil|lgh)\b\.?(?:\s*nr\b\.?)?"), "leil"),
     (re.compile(r"\b(?:inngangen|inngang|inng)\b\.?"), "inng"),
     (re.compile(r"\b(?:bygningen|bygning|bygget|bygg|bygn)\b\.?(?=\s*[\da-zæøå]{1,3}\b)"), "bygg"),
-    (re.compile(r"\b(?:bolignummer|bolignr|bruksenhet)\b\.?"), ""),
+    (re.compile(r"\b(?:bolignummer|bolignr|bolig|bruksenhetsnummer|bruksenhet)\b\.?(?=\s*[hukl]\b)"), ""),
+    (re.compile(r"\b(?:bolignummer|bolignr|bruksenhetsnummer|bruksenhet)\b\.?"), ""),
     (re.compile(r"\b(?:gardsnummer|gårdsnummer|gårdsnr|gardsnr|gnr)\b\.?"), "gnr"),
     (re.compile(r"\b(?:bruksnummer|bruksnr|bnr)\b\.?"), "bnr"),
-    (re.compile(r"\b(?:husnr|nr|no)\b\.?\s*(?=\d)"), ""),
+    (re.compile(r"\b(?:husnummer|husnr|nummer|nr|no)\b\.?\s*(?=\d)"), ""),
 )
+_UNIT_WORD = re.compile(
+    r"\b(?:et(?:asjen?|g)?|oppg(?:ang(?:en)?)?|leil(?:ighet)?|lgh|inng(?:ang(?:en)?)?|byg|bolig|bruks|g[åa]rds|gnr|bnr"
+    r"|hus|nummer|nr|no)"
+)
+_UNIT_OF_A_FLAT = re.compile(r"\bleil (?=h \d{4}\b)")
 _LETTER_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
-_NUMBERED_STREET = re.compile(r"(?:gate|vei)$")
+_NUMBERED_STREET = re.compile(r"(?:gate|vei)[a-f]?$")
+_UNIT_ALONE = re.compile(r"(?:\d+ ?etg|\d* ?(?:etg|oppg|leil|inng|bygg)|[hukl] ?\d{4}$)")
 
-BOX = re.compile(
-    r"\b(?:post\s*-?\s*boks|postbox|post\s+box|post\s*b\.?|p\s*\.?\s*-?\s*boks|boks|pboks|p\s*\.?\s*o\s*\.?\s*-?\s*box"
-    r"|p\s*\.\s*b\s*\.?|pb\s*\.?|box)(?=[\s.:\d]|$)[\s.:]*(?:nr\.?\s*)?(\d[\d ]*\d|\d)?"
+_BOX = re.compile(
+    r"\b(?:post\s*-?\s*boks|postbox|post\s+box|post\s*b\.?|p\s*[./]?\s*-?\s*boks|boks|p\s*\.?\s*o\s*\.?\s*-?\s*b(?:ox|\.)"
+    r"|p\s*\.\s*b\s*\.?|p/b|pb\s*\.?|box)(?=[\s.:\d]|$)[\s.:]*(?:nr\.?\s*)?(\d{1,2}\s\d{3}\b|\d+)?",
+    re.IGNORECASE,
 )
+_BOX_HINT = re.compile(r"b[o0]|pb|p\W*b|p\W*o", re.IGNORECASE)
 
 
-def box_number(folded: str) -> tuple[str | None, str] | None:
-    """The box in a folded address part: its number (None when missing) and what stands before the word. None: no box.
+def box_in(text: str) -> tuple[str, str | None, str] | None:
+    """A post box in a seen piece: what stands before the word, its number (None when missing) and the office after it.
 
-    The office after the number (`Sentrum`) is dropped: the postcode names it.
+    None when there is none. The office (`Sentrum`) is only printed: the postcode names it.
     """
-    found = BOX.search(folded)
-    if found is None or (found.group(1) is None and folded[found.end() :].strip()[:1].isalpha() and found.start()):
+    if _BOX_HINT.search(text) is None or (found := _BOX.search(text)) is None:
         return None
-    if found.group(1) is None and found.group(0).strip(" .:") in ("boks", "box"):
+    number, before, after = found.group(1), text[: found.start()], text[found.end() :]
+    if number is None and (before.strip() and after.strip()[:1].isalpha()):
+        return None
+    if number is None and found.group().strip(" .:").casefold() in ("boks", "box"):
         return None  # a place may be called so; a box needs its number to be one
-    number = found.group(1)
-    return (number.replace(" ", "") if number else None), folded[: found.start()].strip(" ,")
+    digits = re.sub(r"\s", "", number).lstrip("0") or "0" if number else None
+    return before.strip(" ,"), digits, after.strip(" .,-")
 
 
 def street_key(text: str) -> str:
     """The comparison form of a street, house number and unit: `Storgt. 5 A` = `Storgata 5a`."""
     folded = _LETTER_DIGIT.sub(" ", folded_no(text))
-    for pattern, form in _UNITS:
-        folded = pattern.sub(f" {form} " if form else " ", folded)
-    for pattern, form in ((_GATE, "gate "), (_DOTTED_G, "gate "), (_VN, "vei "), (_VEI, "vei "), (_DOTTED_V, "vei ")):
-        folded = pattern.sub(form, folded)
-    for pattern, form in ((_PLASS, "plass "), (_ALLE, "alle "), (_TERRASSE, "terrasse "), (_SANKT, "sankt ")):
-        folded = pattern.sub(form, folded)
-    folded = _ROMAN.sub(lambda m: f"{_ROMAN_VALUES.get(m.group(1), m.group(1))}s ", folded)
+    if _UNIT_WORD.search(folded):
+        for pattern, form in _UNITS:
+            folded = pattern.sub(f" {form} " if form else " ", folded)
+        folded = _UNIT_OF_A_FLAT.sub("", " ".join(folded.split()))
+    for sign, pattern, form in _STREET_WORDS:
+        if sign in folded:
+            folded = pattern.sub(form, folded)
+    if "st" in folded or "sanct" in folded or "kt" in folded or "sct" in folded:
+        folded = _SANKT.sub("sankt ", folded)
+    if _SHORTENED.search(folded):
+        for pattern, form in _TITLES:
+            folded = pattern.sub(form, folded)
+    if "gate" in folded or "vei" in folded or "pla" in folded or "all" in folded:
+        folded = _ROMAN.sub(lambda m: f"{_ROMAN_VALUES.get(m.group(1), m.group(1))}s ", folded)
     return joined(folded)
 
 
 def lacks_house_number(key: str) -> bool:
     """True for a street by its name's ending that has no number: not enough to deliver to, unlike a place name."""
     return _NUMBERED_STREET.search(key) is not None
+
+
+def is_unit(key: str) -> bool:
+    """True for a part that names a floor, an entrance or a flat and no street: `3. etg`, `H0301`."""
+    return _UNIT_ALONE.match(key) is not None

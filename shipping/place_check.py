@@ -8,12 +8,21 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from shipping.abroad import country_rules, printed_postcode
-from shipping.address_parts import Parts
+from shipping.abroad import country_rules, has_postcodes, printed_postcode
+from shipping.address_parts import Parts, inline_conflicts
 from shipping.register import Category, Postcode, Register, folded_place, without_compass
 
 _NEAR = 300  # codes of a town's outskirts lie this close to the town's own: 5145 Fyllingsdalen is written Bergen
 _TYPO = 0.75
+# Danish codes have four digits too: with the country left out, 2100 København would go to 2100 Skarnes.
+_DANISH_TOWNS = frozenset(
+    folded_place(
+        "København Kbh Copenhagen Frederiksberg Aarhus Odense Aalborg Esbjerg Randers Kolding Horsens Vejle Roskilde "
+        "Herning Silkeborg Næstved Fredericia Viborg Køge Holstebro Taastrup Slagelse Hillerød Sønderborg Svendborg "
+        "Hjørring Holbæk "
+        "Frederikshavn Helsingør Skive Ringsted Hvidovre Valby Gentofte Hellerup Lyngby Glostrup Ballerup"
+    ).split()
+)
 _SVALBARD_COUNTIES = ("21", "22")
 
 
@@ -28,21 +37,29 @@ class Verdict:
     suggestion: str | None = None
 
 
-def checked_place(parts: Parts, *, country: str, svalbard: bool, register: Register) -> Verdict:
+def checked_place(parts: Parts, *, country: str, register: Register) -> Verdict:
     """Judge postcode and place of an address."""
-    if country != "NO":
-        return _foreign(parts, country)
-    digits = re.sub(r"^(?:NO?|SJ)?[\s-]*(?=\w)", "", parts.postcode.upper()) if parts.postcode else ""
-    digits = re.sub(r"[\s.]", "", re.sub(r"\.0$", "", digits))
-    if not parts.postcode and parts.inline_code:
-        digits = parts.inline_code
-    verdict = _norwegian(digits, parts.city, register)
-    if parts.inline_code and parts.inline_code != verdict.postcode:
-        return _with(verdict, "postcode_conflict", f"the street says {parts.inline_code}, the postcode {digits}")
-    found = register.find(verdict.postcode)
-    if svalbard and found is not None and found.county not in _SVALBARD_COUNTIES:
+    verdict = _norwegian(_digits(parts), parts.city, register) if country == "NO" else _foreign(parts, country)
+    if parts.inline_code and parts.postcode and inline_conflicts(parts, verdict.postcode, country):
+        hint = f"the street says {parts.inline_code}, the postcode {verdict.postcode}"
+        return _with(verdict, "postcode_conflict", hint)
+    found = register.find(verdict.postcode) if parts.code == "SJ" else None
+    if found is not None and found.county not in _SVALBARD_COUNTIES:
         return _with(verdict, "country_mismatch", f"{found.code} {found.place} does not lie on Svalbard or Jan Mayen")
     return verdict
+
+
+_COUNTRY_PREFIX = re.compile(r"^(?:NO?R?|SJ)[\s-]*(?=\w)")
+_DECIMAL = re.compile(r"[.,]0$")
+_SPACE = re.compile(r"[\s.,]")
+
+
+def _digits(parts: Parts) -> str:
+    """The postcode without country, spaces and a spreadsheet's decimal."""
+    typed = parts.postcode or parts.inline_code
+    if typed.isdigit():
+        return typed
+    return _SPACE.sub("", _DECIMAL.sub("", _COUNTRY_PREFIX.sub("", typed.upper())))
 
 
 def _with(verdict: Verdict, reason: str, suggestion: str) -> Verdict:
@@ -52,7 +69,9 @@ def _with(verdict: Verdict, reason: str, suggestion: str) -> Verdict:
 def _norwegian(digits: str, city: str, register: Register) -> Verdict:
     if not digits:
         return Verdict("", city.upper(), None, ("postcode_missing",), _codes_of(city, register))
-    code = digits.zfill(4)  # a spreadsheet takes the zeros from 0184; only the place's name can give them back
+    code = (
+        digits if len(digits) == 4 else digits.zfill(4)
+    )  # a spreadsheet takes the zeros from 0184; only the place's name can give them back
     found = register.find(code)
     if not _has_form(digits) or (len(digits) < 4 and (found is None or not _is_named(found, city))):
         return _misformed(digits, city, register)
@@ -68,7 +87,7 @@ def _has_form(digits: str) -> bool:
 
 def _of_known_code(found: Postcode, city: str, register: Register) -> Verdict:
     reason = suggestion = None
-    if not folded_place(city):
+    if not any(map(str.isalpha, city)):
         reason, suggestion = "city_missing", f"{found.code} is {found.place}"
     elif not _agrees(found, city, register):
         reason, suggestion = "city_mismatch", _mismatch(found, city, register)
@@ -84,6 +103,8 @@ def _misformed(digits: str, city: str, register: Register) -> Verdict:
 
 def _is_named(found: Postcode, city: str) -> bool:
     """The typed place is the code's own, to the letter (compass letter and fuller name aside)."""
+    if city.upper() == found.place:
+        return True
     typed, place = folded_place(city), folded_place(found.place)
     if not typed:
         return False
@@ -102,7 +123,7 @@ def _agrees(found: Postcode, city: str, register: Register) -> bool:
         return any(
             other.county == found.county and abs(int(other.code) - int(found.code)) <= _NEAR for other in elsewhere
         )
-    return True
+    return typed.split()[0] not in _DANISH_TOWNS
 
 
 def _mismatch(found: Postcode, city: str, register: Register) -> str:
@@ -140,17 +161,20 @@ def _differences(one: str, other: str) -> int:
 
 def _foreign(parts: Parts, country: str) -> Verdict:
     rules = country_rules(country)
+    typed = parts.postcode or parts.inline_code
     city = " ".join(parts.city.split())
     reasons = () if any(letter.isalpha() for letter in city) else ("city_missing",)
-    if not parts.postcode:
+    if not typed:
+        if not has_postcodes(country):
+            return Verdict("", city.upper(), None, reasons)
         return Verdict(
             "", city.upper(), None, ("postcode_missing", *reasons), f"give the postcode, such as {rules.example}"
         )
-    printed = printed_postcode(parts.postcode, country)
+    printed = printed_postcode(typed, country)
     if printed is not None:
         return Verdict(printed, city.upper(), None, reasons)
-    bare = re.sub(r"\D", "", parts.postcode)
+    bare = re.sub(r"\D", "", typed)
     hint = f"a postcode of {country} looks like {rules.example}"
     if rules.digits and bare and rules.digits - 2 <= len(bare) < rules.digits:
         hint = f"did you mean {printed_postcode(bare.zfill(rules.digits), country)}? Spreadsheets drop leading zeros"
-    return Verdict(parts.postcode.upper(), city.upper(), None, ("postcode_format", *reasons), hint)
+    return Verdict(typed.upper(), city.upper(), None, ("postcode_format", *reasons), hint)

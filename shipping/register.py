@@ -16,6 +16,8 @@ from cards.errors import Refused
 from shipping.spelling import folded_no
 
 Category = Literal["G", "P", "B", "S", "F"]  # street, box, both, service, several; Bring's own letters
+_FAULTS_TOLD = 5
+_CODE = re.compile(r"[0-9]{4}")
 _CATEGORIES: dict[str, Category] = {"G": "G", "P": "P", "B": "B", "S": "S", "F": "F"}
 
 
@@ -28,6 +30,7 @@ class Postcode:
     county: str
     category: Category | None = None
     municipality: str | None = None
+    municipality_number: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,38 +82,97 @@ def load_register(path: Path) -> Register:
     """Read the official file: postcode, place, municipality number, municipality, category; tab-separated, Latin-1.
 
     Source of the layout: Bring, postnummerregister-ansi.txt. Raises Refused `register.unreadable` when the file cannot
-    be read and `register.layout`, with the line in `field`, when a line is not of that layout.
+    be read and `register.layout`, naming up to five lines (the first in `field`), when lines are not of that layout.
     """
     try:
-        text = path.read_bytes().decode("latin-1")
+        text = _decoded(path.read_bytes())
     except OSError as fault:
         raise Refused(
             "register.unreadable",
             f"the postcode register {path} cannot be read: {fault.strerror}",
             fix="check the path; the file is published by Bring as postnummerregister-ansi.txt",
         ) from None
-    codes = [_official_row(line, number) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    codes: dict[str, Postcode] = {}
+    faults: list[tuple[str, str]] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        read = _official_row(line)
+        if isinstance(read, str):
+            faults.append((f"line {number}", read))
+        elif read.code in codes:
+            faults.append((f"line {number}", f"repeats the code {read.code}"))
+        else:
+            codes[read.code] = read
+    if faults:
+        told = "; ".join(f"{where} {what}" for where, what in faults[:_FAULTS_TOLD])
+        more = f"; and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
+        raise _layout(f"{path.name}: {told}{more}", faults[0][0])
     if not codes:
-        raise _layout("the file has no postcodes", None)
-    return Register({row.code: row for row in codes})
+        raise _layout(f"{path.name} has no postcodes", None)
+    return Register(codes)
 
 
-def _official_row(line: str, number: int) -> Postcode:
+def _decoded(data: bytes) -> str:
+    """Latin-1 as published; a copy that an editor has saved in UTF-8 is known by being valid UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _official_row(line: str) -> Postcode | str:
+    """One line of the official file, or what is wrong with it."""
     cells = [cell.strip() for cell in line.split("\t")]
-    where = f"line {number}"
     if len(cells) != 5:
-        raise _layout(f"{where} has {len(cells)} columns, not 5", where)
+        return f"has {len(cells)} columns, not 5"
     code, place, municipality_number, municipality, category = cells
-    if not (len(code) == 4 and code.isdigit() and place and len(municipality_number) == 4):
-        raise _layout(f"{where} does not begin with postcode, place and municipality number", where)
+    if not (_CODE.fullmatch(code) and place and _CODE.fullmatch(municipality_number)):
+        return "does not begin with postcode, place and municipality number"
     if category not in _CATEGORIES:
-        raise _layout(f"{where} has the category {category!r}; known are G, P, B, S and F", where)
+        return f"has the category {category!r}; known are G, P, B, S and F"
     return Postcode(
         code=code,
         place=place,
         county=municipality_number[:2],
         category=_CATEGORIES[category],
         municipality=municipality,
+        municipality_number=municipality_number,
+    )
+
+
+def as_official(register: Register) -> bytes:
+    """A register that came from the official file, in the official layout: what `load_register` reads again."""
+    rows = (
+        "\t".join((row.code, row.place, row.municipality_number or "", row.municipality or "", row.category or ""))
+        for row in (register.codes[code] for code in sorted(register.codes))
+    )
+    return "".join(f"{row}\r\n" for row in rows).encode("latin-1")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What tells two registers apart, as `0184 OSLO`; `renamed` and `recategorised` say from what to what."""
+
+    added: tuple[str, ...]
+    gone: tuple[str, ...]
+    renamed: tuple[str, ...]
+    recategorised: tuple[str, ...]
+
+
+def changes_between(old: Register, new: Register) -> Changes:
+    """The codes that are added, gone, renamed, or in another category (a first category counts as one)."""
+    both = sorted(set(old.codes) & set(new.codes))
+    pairs = [(old.codes[code], new.codes[code]) for code in both]
+    return Changes(
+        added=tuple(f"{code} {new.codes[code].place}" for code in sorted(set(new.codes) - set(old.codes))),
+        gone=tuple(f"{code} {old.codes[code].place}" for code in sorted(set(old.codes) - set(new.codes))),
+        renamed=tuple(f"{was.code} {was.place} → {now.place}" for was, now in pairs if was.place != now.place),
+        recategorised=tuple(
+            f"{was.code} {was.category or 'unknown'} → {now.category}"
+            for was, now in pairs
+            if was.category != now.category
+        ),
     )
 
 

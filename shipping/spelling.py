@@ -1,6 +1,6 @@
 """How typed text is compared: what the eye does not see goes, what a spelling rule makes equal is made equal.
 
-Digits, and `-` or `/` between digits, are never dropped: 5-7 is not 57 and 15/7 is not 157.
+Digits, and `-` or `/` between digits, are never dropped: 5-7 is not 57, 15/7 is not 157 and 5½ is not 51/2.
 """
 
 import re
@@ -11,64 +11,99 @@ _INVISIBLE = dict.fromkeys([0x00AD, 0x034F, 0x061C, 0x180E, 0xFEFF, *range(0x200
 _INVISIBLE |= dict.fromkeys([*range(0x2060, 0x2070), *range(0xFE00, 0xFE10)])
 _DASHES = {ord(dash): "-" for dash in "‐‑‒–—―−﹘﹣－"}
 _QUOTES = {ord(quote): "'" for quote in "’‘‛´`ʼ′＇"} | {ord(quote): '"' for quote in "“”„‟«»″"}
-_TABLE = {**_INVISIBLE, **_DASHES, **_QUOTES}
+_TABLE = {**_INVISIBLE, **_DASHES, **_QUOTES, 0x2044: "/", 0x2215: "/", 0xFF0F: "/"}
+_RAISED = re.compile(r"(?<=\d)(?=[²³¹ªº⁰-₟¼-¾⅐-⅞])")  # NFKC would run 5½ and 5² together into 51/2 and 52
+_LINE_ENDS = re.compile(r"[\r\n\u2028\u2029\u0085\v\f]+")
 _NO_LETTERS = str.maketrans({"ä": "æ", "ö": "ø", "œ": "ø", "ð": "d", "þ": "th", "ß": "ss", "ł": "l", "đ": "d"})
 _PLAIN_LETTERS = str.maketrans(
     {"ß": "ss", "ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i"}
 )
-_KEPT_NO = frozenset("æøå")
+_FOREIGN_TO_NO = re.compile(r"[^\x00-\x7fæøå]")
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
 
 
 def seen(text: str) -> str:
     """The text as it is seen: NFKC, no invisible marks, one form of dash and quote, single spaces; lines are kept."""
-    text = unicodedata.normalize("NFKC", text).translate(_TABLE)
-    lines = (" ".join(line.split()) for line in re.split(r"[\r\n\u2028\u2029\v\f]+", text))
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    text = unicodedata.normalize("NFKC", _RAISED.sub(" ", text).replace("´", "'")).translate(_TABLE)
+    lines = (" ".join(line.split()) for line in _LINE_ENDS.split(text))
     return "\n".join(line for line in lines if line)
 
 
 def printable(text: str) -> str:
     """The text without control characters: what a refused address may still be shown as."""
-    return "".join(letter for letter in text if letter >= " " and not "\x7f" <= letter <= "\x9f")
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        for letter in text
+        if letter >= " " and not "\x7f" <= letter <= "\x9f" and not "\ud800" <= letter <= "\udfff"
+    )
 
 
 def has_control_characters(text: str) -> bool:
     """True for characters that nobody types in an address (NUL, escape …); tabs and line ends are only layout."""
-    return any(
-        unicodedata.category(letter) in ("Cc", "Co", "Cs", "Cn") and letter not in "\t\r\n\v\f" for letter in text
+    return not text.isprintable() and any(
+        unicodedata.category(letter) in ("Cc", "Co", "Cs", "Cn") and letter not in "\t\r\n\v\f\x85" for letter in text
     )
 
 
+_LOST = re.compile(
+    r"\ufffd|(?<=[^\W\d_])\?(?=[^\W\d_])"  # a letter that some program could not write
+    r"|Ã[\u0080-\u00bf…†‡ˆ‰Š‹ŒŽ˜™š›œžŸ‘’“”•–—]"  # UTF-8 read as Latin-1
+)
+_MIXED = re.compile(r"[A-Za-zÀ-ɏ][\u0370-\u052f]|[\u0370-\u052f][A-Za-zÀ-ɏ]")
+
+
+def has_lost_letters(text: str) -> bool:
+    """True for text that some program has damaged (`Gr?nland`, `BlÃ¥`), pictures, and look-alike letters in a word."""
+    if _LOST.search(text) is not None:
+        return True
+    if text.isascii():
+        return False
+    text = unicodedata.normalize("NFKC", text)  # ℅ and № are words, a picture stays one
+    return _MIXED.search(text) is not None or any(unicodedata.category(letter) == "So" for letter in text)
+
+
+_SHEET_ERROR = re.compile(r"#(?:REF|N/A|NAME|VALUE|DIV/0|NUM|NULL|VERDI|NAVN|I/T|SPILL)\b", re.IGNORECASE)
+
+
 def looks_like_formula(text: str) -> bool:
-    """True for text that a spreadsheet would run instead of show: no address begins so."""
-    start = text.lstrip()[:1]
-    return start in ("=", "@") or (start in ("+", "-") and "(" in text)
+    """True for text that a spreadsheet would run instead of show, or put there for a failed one: no address is so."""
+    if text[0].isalnum():
+        return False
+    start = text.lstrip()
+    if start[:1] in ("=", "@") or (start[:1] in ("+", "-") and "(" in text):
+        return True
+    return start[:1] == "#" and _SHEET_ERROR.match(start) is not None
 
 
 def folded_no(text: str) -> str:
     """Norwegian and Danish comparison form: aa = å, ae = æ = ä, oe = ø = ö; other accents go."""
-    text = text.casefold().translate(_NO_LETTERS).replace("aa", "å").replace("ae", "æ").replace("oe", "ø")
-    return _without_accents(text, _KEPT_NO)
+    text = text.casefold()
+    if text.isascii():
+        return text.replace("aa", "å").replace("ae", "æ").replace("oe", "ø")
+    text = text.translate(_NO_LETTERS).replace("aa", "å").replace("ae", "æ").replace("oe", "ø")
+    return _FOREIGN_TO_NO.sub(_bare, text)
 
 
 def folded_german(text: str) -> str:
     """German comparison form: ü = ue, ß = ss."""
     text = text.casefold().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
-    return _without_accents(text.translate(_PLAIN_LETTERS), frozenset())
+    return _FOREIGN.sub(_bare, text.translate(_PLAIN_LETTERS))
 
 
 def folded_plain(text: str) -> str:
-    """Comparison form without any accents: Polish, Lithuanian, British, Swedish and Finnish."""
-    return _without_accents(text.casefold().translate(_PLAIN_LETTERS), frozenset())
+    """Comparison form without any accents: Polish, Lithuanian, British and Finnish."""
+    text = text.casefold()
+    return text if text.isascii() else _FOREIGN.sub(_bare, text.translate(_PLAIN_LETTERS))
 
 
-def _without_accents(text: str, kept: frozenset[str]) -> str:
-    if text.isascii():
-        return text
-    return "".join(letter if letter in kept else _bare(letter) for letter in text)
-
-
-def _bare(letter: str) -> str:
-    return unicodedata.normalize("NFD", letter)[0] if ord(letter) > 127 else letter
+def _bare(letter: re.Match[str]) -> str:
+    """The letter without its accent; a loose accent goes altogether."""
+    base = unicodedata.normalize("NFD", letter.group())[0]
+    return "" if unicodedata.combining(base) else base
 
 
 _TOKEN = re.compile(r"\d+|[^\W\d_]+|[-/]")
@@ -96,34 +131,3 @@ def joined(text: str) -> str:
 
 def _is_house_letter(out: list[str]) -> bool:
     return len(out) > 1 and len(out[-1]) == 1 and out[-2][-1].isdigit()
-
-
-_COMPANY = (
-    (re.compile(r"\bsp(?:olka)?\.?\s*z\s*\.?\s*o\.?\s*o\b\.?"), " spzoo "),
-    (re.compile(r"\baksjeselskap(?:et)?\b|\ba\s*/\s*s\b|\ba\.\s?s\b\.?"), " as "),
-    (re.compile(r"\ballmennaksjeselskap(?:et)?\b"), " asa "),
-    (re.compile(r"\bg\.?\s?m\.?\s?b\.?\s?h\b\.?"), " gmbh "),
-    (re.compile(r"\blimited\b"), " ltd "),
-    (re.compile(r"\baktiebolag(?:et)?\b"), " ab "),
-    (re.compile(r"\s*(?:&|\+)\s*|\s+(?:og|och|and|und|ja|ir)\s+"), " og "),
-    (re.compile(r"\bavdeling(?:en)?\b|\bavd\b\.?"), " avd "),
-    (re.compile(r"\bdepartment\b|\bdept\b\.?"), " dept "),
-)
-_ORG_NUMBER = re.compile(
-    r"\b(?:org(?:anisasjons)?\.?\s*(?:nr|nummer|no)?\.?:?\s*)?(?:no\s?)?(\d{3}\s?\d{3}\s?\d{3})(?:\s?mva)?\b"
-)
-
-
-def org_number_in(folded: str) -> str | None:
-    """Nine digits written as an organisation number in a recipient's name, or None."""
-    found = _ORG_NUMBER.search(folded)
-    return re.sub(r"\s", "", found.group(1)) if found else None
-
-
-def recipient_key(folded: str) -> str:
-    """A name's comparison form: company forms, `&` and punctuation are one; words stay apart, in their order."""
-    text = folded.replace('"', "").replace("'", "")
-    for pattern, form in _COMPANY:
-        text = pattern.sub(form, text)
-    text = re.sub(r"(?<=[^\W\d_])\.(?=[^\W\d_]\b)", "", text)  # A.B. = AB
-    return " ".join(re.findall(r"\d+(?:[-/]\d+)*|[^\W\d_]+", text))
