@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     tariff_files: tuple[Path, ...] = Field(default=(), description="Contract tariffs on top of the bundled lists.")
     invoice_days: int = Field(default=14, ge=1, le=60, description="Days until an invoice is due.")
     seller: Seller = _SELLER
+    sheet: str = Field(default="card", description="How cards lie on a page: card, a4-10up, or a sheet file.")
     printer: str = Field(default="folder", description="The card printer: folder, or ipp://host:port/ipp/print.")
     printer_media: str | None = Field(default=None, description="Media by PWG name, e.g. iso_id-1_53.98x85.6mm.")
     printer_sides: Literal["one-sided", "two-sided-long-edge", "two-sided-short-edge"] | None = None

@@ -16,11 +16,12 @@ from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
 from flows.stages.press import PRESS, from_tray, print_key
+from flows.stages.read_back import mismatches_of
 from printing.faces import design_on, lay_out
 from printing.models import Face, FaceContent, FaceFault, PhotoFinding
 from printing.portrait import make_portrait
-from printing.proof import read_back
 from printing.run import draw_contact_sheet, draw_run, draw_run_sheet
+from printing.sheet import Sheet, sheet_named
 from store.database import UnitOfWork
 from store.orders import StoredOrder
 from store.ports import Blobs
@@ -255,11 +256,13 @@ class DrawJob:
     contents: tuple[FaceContent, ...]
     portraits: tuple[str, ...]
     positions: tuple[int, ...]
+    lot: str
+    sheet: Sheet
 
 
 @dataclass(frozen=True)
 class DrawResult:
-    """Blob keys of what was drawn, or which cards do not read back as ordered (card id → what)."""
+    """Blob keys of what was drawn, or which cards cannot be drawn or do not read back as ordered (card id → what)."""
 
     print_file: str | None
     run_sheet: str | None
@@ -268,21 +271,19 @@ class DrawResult:
 
 
 def draw(job: DrawJob) -> DrawResult:
-    """Draw a batch, read every page back, keep the files only when all is right. Runs in a worker process."""
+    """Draw a batch and its sheets. Runs in a worker process."""
     portraits = [job.blobs.get(key) for key in job.portraits]
     faces = {content.card_id: lay_out(content) for content in job.contents}
     unfit = {card_id: face.reason for card_id, face in faces.items() if isinstance(face, FaceFault)}
     if unfit:
         return DrawResult(None, None, None, unfit)
-    pdf = draw_run([face for face in faces.values() if isinstance(face, Face)], portraits, title=job.batch_id)
-    mismatches = read_back(pdf, job.contents, portraits)
-    if mismatches:
-        return DrawResult(None, None, None, {found.card_id: found.what for found in mismatches})
+    fit = [face for face in faces.values() if isinstance(face, Face)]
+    pdf = draw_run(fit, portraits, title=job.batch_id, sheet=job.sheet)
     rows = list(zip(job.positions, job.contents, strict=True))
     return DrawResult(
         print_file=job.blobs.put("run", pdf, "pdf"),
-        run_sheet=job.blobs.put("run", draw_run_sheet(job.batch_id, rows), "pdf"),
-        contact_sheet=job.blobs.put("run", draw_contact_sheet(pdf), "png"),
+        run_sheet=job.blobs.put("run", draw_run_sheet(job.batch_id, rows, lot=job.lot, sheet=job.sheet), "pdf"),
+        contact_sheet=job.blobs.put("run", draw_contact_sheet(pdf, sheet=job.sheet, count=len(fit)), "png"),
         mismatches={},
     )
 
@@ -307,7 +308,7 @@ def _draw_batch(house: House, batch_id: str) -> Tally:
             job = _draw_job(house, uow, uow.batches.get(batch_id))
         if not job.contents:
             return _give_up(house, batch_id, struck)
-        result = house.engine.map(draw, [job])[0]
+        result = _drawn_and_read(house, job)
         if not result.mismatches:
             break
         with house.store.begin() as uow:
@@ -316,6 +317,19 @@ def _draw_batch(house: House, batch_id: str) -> Tally:
         uow.batches.drawn(batch_id, result.print_file, result.run_sheet, result.contact_sheet)
         uow.effects.plan(print_key(batch_id), EffectKind.PRINT, batch_id, {"document": result.print_file})
     return Tally(counts={"drawn": len(job.contents), "struck": struck})
+
+
+def _drawn_and_read(house: House, job: DrawJob) -> DrawResult:
+    """A batch drawn by one worker and read back by all of them; its files stay only when every page is as ordered."""
+    drawn = house.engine.map(draw, [job])[0]
+    if drawn.print_file is None:
+        return drawn
+    wrong = mismatches_of(house, drawn.print_file, job.contents, job.portraits, job.sheet)
+    if not wrong:
+        return drawn
+    for key in (drawn.print_file, drawn.run_sheet, drawn.contact_sheet):
+        house.blobs.delete(key or "")
+    return DrawResult(None, None, None, wrong)
 
 
 def _give_up(house: House, batch_id: str, struck: int) -> Tally:
@@ -337,6 +351,8 @@ def _draw_job(house: House, uow: UnitOfWork, batch: Batch) -> DrawJob:
         contents=tuple(face_content(house, card, orders[card.order_number]) for card in cards),
         portraits=tuple(card.portrait or "" for card in cards),
         positions=tuple(place.position for place in places),
+        lot=batch.lot,
+        sheet=sheet_named(house.settings.sheet),
     )
 
 
