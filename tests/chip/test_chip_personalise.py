@@ -3,7 +3,7 @@
 import dataclasses
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 
 import pytest
@@ -22,6 +22,7 @@ from chip.models import ChipContent, ChipOutcome, ChipVerdict
 from chip.personalise import encode_at, personalise
 from chip.ports import Encoder, Transport
 from chip.profile import Profile, default_profile
+from chip.rollover import roll_over
 from chip.verify import read_chip
 
 KEYS = SoftwareKeys(b"the seed of the tests", environment="test")
@@ -95,7 +96,7 @@ def test_finished_card_is_done_again_and_never_another_card(generation: int) -> 
     assert _kept(encoder) == before
 
 
-RANDOM_CUTS = 3000
+RANDOM_CUTS = 3600
 CUTS = [FaultKind.CUT_BEFORE, FaultKind.CUT_AFTER, FaultKind.TORN]
 
 
@@ -123,28 +124,30 @@ def test_every_single_cut_ends_in_the_same_bytes(kind: FaultKind, generation: in
 class _ManyCuts:
     """An encoder whose every presentation but the last few is cut somewhere."""
 
-    def __init__(self, chance: random.Random, generation: int) -> None:
+    def __init__(self, chance: random.Random, generation: int, profile: Profile) -> None:
         self._chance = chance
+        self._profile = profile
         self.encoder = _encoder(generation=generation)
 
     def present_cut(self) -> ChipOutcome:
-        fault = Fault(self._chance.choice(CUTS), exchange=self._chance.randint(1, 28), presentations=0)
+        fault = Fault(self._chance.choice(CUTS), exchange=self._chance.randint(1, 29), presentations=0)
         self.encoder.plant(*PLACE, fault)
-        return _attempt(self.encoder)
+        return _attempt(self.encoder, profile=self._profile)
 
 
+@pytest.mark.parametrize("profile", [PROFILE, BACKUP], ids=["standard", "backup"])
 @pytest.mark.parametrize("generation", [1, 2, 3])
-def test_random_cuts_in_a_row_end_in_the_same_bytes(generation: int) -> None:
+def test_random_cuts_in_a_row_end_in_the_same_bytes(generation: int, profile: Profile) -> None:
     whole = _encoder(generation=generation)
-    _attempt(whole)
+    _attempt(whole, profile=profile)
     expected = _kept(whole)
     chance = random.Random(417)
-    for _ in range(RANDOM_CUTS // 3):
-        cut = _ManyCuts(chance, generation)
+    for _ in range(RANDOM_CUTS // 6):
+        cut = _ManyCuts(chance, generation, profile)
         for _ in range(chance.randint(1, 6)):
             assert cut.present_cut().verdict in (ChipVerdict.PRESENT_AGAIN, ChipVerdict.DONE)
         cut.encoder.plant(*PLACE, None)
-        assert _attempt(cut.encoder).verdict is ChipVerdict.DONE
+        assert _attempt(cut.encoder, profile=profile).verdict is ChipVerdict.DONE
         assert _kept(cut.encoder) == expected
 
 
@@ -344,6 +347,34 @@ def test_wrong_key_is_tried_once_per_presentation() -> None:
             )
             assert outcome.verdict is ChipVerdict.QUARANTINE
             assert sum(total for _, total in presented.card.memory.failures.values()) == count
+
+
+@pytest.mark.parametrize("generation", [1, 3])
+def test_wrong_keys_are_tried_once_whatever_is_left_to_do(generation: int) -> None:
+    """From every state that a cut leaves behind, by whoever presents the card: encoder, roll-over, door."""
+    strangers = SoftwareKeys(b"some other key service", environment="test", generation=2)
+    newer = PROFILE.model_copy(update={"key_generation": 2})
+    given = {"keys": strangers, "entropy": SeededEntropy(b"host")}
+    tried = 0
+    for exchange in range(1, EXCHANGES[generation] + 1):
+        encoder = _encoder(Fault(FaultKind.CUT_AFTER, exchange=exchange), generation=generation)
+        _attempt(encoder)
+        for act in (
+            lambda chip: personalise(chip, content=CONTENT, profile=PROFILE, bind=lambda uid, made: None, **given),
+            lambda chip: roll_over(chip, profile=newer, bind=lambda uid, made: None, **given),
+            lambda chip: read_chip(chip, profile=PROFILE, **given),
+        ):
+            before = _refused_keys(encoder)
+            with encoder.present(*PLACE) as presented, suppress(Refused):
+                act(presented)
+            assert _refused_keys(encoder) - before <= 1, exchange
+        tried += _refused_keys(encoder)
+    assert tried > EXCHANGES[generation]  # they were not just put aside unasked
+
+
+def _refused_keys(encoder: VirtualEncoder) -> int:
+    with encoder.present(*PLACE) as presented:
+        return sum(total for _, total in presented.card.memory.failures.values())
 
 
 class _NoKeys(SoftwareKeys):
