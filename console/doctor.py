@@ -119,7 +119,7 @@ def _probes(house: "House") -> list[Probe]:
         ("engine", house.engine, lambda: house.engine.map(len, ["probe"])),
         ("printer", house.printer, lambda: _ask_printer(house)),
         ("encoder", house.encoder, lambda: house.encoder.name),
-        ("keys", house.keys, lambda: house.keys.check_value("read", 1)),
+        ("keys", house.keys, lambda: house.keys.check_value("read", house.profile.key_generation)),
         ("carrier", house.carrier, lambda: house.carrier.look_up(_PROBE)),
         ("payments", house.payments, lambda: house.payments.look_up(_PROBE)),
         ("mail", house.mail, lambda: house.mail.look_up(_PROBE)),
