@@ -11,20 +11,16 @@ import typer
 from rich.console import Console
 
 from cards.errors import Refused
-from console.answer import OK
-from console.options import AsJson
+from console.answer import OK, answer
+from console.options import AsJson, By, DryRun
 from console.show import table
+from console.work import at_work
 
 if TYPE_CHECKING:
     from shipping.register import Register
 
-app = typer.Typer(no_args_is_help=True, help="Delivery addresses: check.")
+app = typer.Typer(no_args_is_help=True, help="Delivery addresses: check, rekey.")
 _NOT_JSON = "give one JSON object a line with recipient, attention, care_of, street, postcode, city, country"
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `check` a command of its own name, though it stands alone."""
 
 
 @app.command("check")
@@ -49,6 +45,20 @@ def check_addresses(
     answers = (_answer(line, number, register) for number, line in _lines(path))
     unreadable = _print_lines(answers) if as_json else _print_table(answers)
     return Refused.exit_code if unreadable else OK
+
+
+@app.command("rekey")
+def rekey(by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
+    """Read the addresses of all orders on the way again: after `postcodes import`, or a version with other rules.
+
+    Each order keeps its address as typed; its key, label and verdict are made anew, its cards held or released.
+    """
+    from flows.stages.rekey import rekey_addresses
+
+    with at_work(by, dry_run=dry_run) as house:
+        done = rekey_addresses(house)
+    shown = [table("Addresses", ("outcome", "count"), list(done.counts.items()), right=("count",))]
+    return answer({"dry_run": dry_run, "counts": done.counts}, shown, as_json=as_json, problems=done.problems)
 
 
 def _register(path: Path | None) -> "Register":
@@ -98,9 +108,9 @@ def _unreadable(number: int, why: str) -> dict[str, Any]:
 def _print_lines(answers: Iterable[dict[str, Any]]) -> int:
     """One JSON line an answer; how many lines were no JSON. A lone surrogate goes out as the escape it came in as."""
     unreadable = 0
-    for answer in answers:
-        unreadable += "error" in answer
-        sys.stdout.buffer.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+    for said in answers:
+        unreadable += "error" in said
+        sys.stdout.buffer.write(json.dumps(said, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.flush()
     return unreadable
 
@@ -109,11 +119,11 @@ def _print_table(answers: Iterable[dict[str, Any]]) -> int:
     listed = list(answers)
     rows = [
         (
-            "yes" if answer["valid"] else "no",
-            "\n".join(answer["label_lines"]),
-            "\n".join([", ".join(answer["reasons"]), answer["suggestion"] or ""]).strip(),
+            "yes" if said["valid"] else "no",
+            "\n".join(said["label_lines"]),
+            "\n".join([", ".join(said["reasons"]), said["suggestion"] or ""]).strip(),
         )
-        for answer in listed
+        for said in listed
     ]
     Console(highlight=False).print(table("Addresses", ("valid", "on the letter", "what is wrong"), rows))
-    return sum("error" in answer for answer in listed)
+    return sum("error" in said for said in listed)

@@ -57,4 +57,5 @@ def _shown(done: "Imported") -> list[Any]:
     return [
         table("Postcodes", ("change", "count", "codes"), rows, right=("count",)),
         line(f"{done.codes} codes, {done.categories} with a category"),
+        line("Orders already taken in keep their verdict until `hsecard addresses rekey`."),
     ]

@@ -12,6 +12,7 @@ from cards.life import Card, CardState, Hold, HoldReason
 from cards.orders import ApprovedOrder, CardLine, parse_order
 from flows.house import House
 from flows.stages.line import Problem, Tally, tally
+from flows.stages.postcodes import register_of
 from shipping.addresses import read_address
 from shipping.models import AddressReading
 from store.sources import OrderSource, open_source
@@ -67,7 +68,7 @@ def _photo(source: OrderSource, name: str, index: int, line: CardLine) -> bytes:
 
 
 def _accept(house: House, order: ApprovedOrder, document: bytes, photos: list[bytes]) -> None:
-    reading = read_address(order.deliver_to)
+    reading = read_address(order.deliver_to, register=register_of(house.settings.home))
     document_key = house.blobs.put("order", document, "json")
     photo_keys = [house.blobs.put("photo", photo, "bin") for photo in photos]
     with house.store.begin() as uow:
@@ -112,7 +113,7 @@ def address_hold(reading: AddressReading) -> Hold:
 
 def readdress(house: House, order_number: str, address: Address) -> Tally:
     """Give an order another delivery address and let its cards go on that were held for the old one."""
-    reading = read_address(address)
+    reading = read_address(address, register=register_of(house.settings.home))
     if not reading.valid:
         hold = address_hold(reading)
         raise Refused(
@@ -120,10 +121,11 @@ def readdress(house: House, order_number: str, address: Address) -> Tally:
         )
     with house.store.begin() as uow:
         uow.orders.readdress(order_number, address, reading)
-        held = [card for card in uow.cards.of_order(order_number) if _held_for_address(card)]
+        held = [card for card in uow.cards.of_order(order_number) if held_for_address(card)]
         released = [uow.cards.release(card.card_id, actor=house.actor) for card in held]
     return tally(["readdressed", *("released" for done in released if done)])
 
 
-def _held_for_address(card: Card) -> bool:
+def held_for_address(card: Card) -> bool:
+    """True for a card that waits only because its order's address cannot be delivered to."""
     return card.hold is not None and card.hold.reason is HoldReason.ADDRESS_INVALID

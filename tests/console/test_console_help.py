@@ -19,6 +19,7 @@ LOOKS_ONLY = {
     ("cards", "find"),
     ("cards", "show"),
     ("photos", "check"),
+    ("addresses", "check"),
     ("batches", "list"),
     ("batches", "show"),
     ("prints", "list"),
@@ -39,6 +40,7 @@ RUNS_A_WORLD_OF_ITS_OWN = {("serve",), ("api",), ("demo",)}
 A_PERSON_ACTS = {
     ("orders", "import"),
     ("orders", "readdress"),
+    ("addresses", "rekey"),
     ("cards", "correct"),
     ("cards", "release"),
     ("cards", "cancel"),
