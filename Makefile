@@ -35,7 +35,7 @@ bench-chip: $(VENV)/.ready ## exchanges a card, host time beside bare cryptograp
 
 system-packages: ## Debian programs that the system tests meet (root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends poppler-utils
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends poppler-utils cups-ipp-utils dbus avahi-daemon
 
 format: $(VENV)/.ready
 	$(BIN)/ruff format .

@@ -213,6 +213,8 @@ def _unknown(batch_id: str) -> Refused:
     return Refused("batch.unknown", f"there is no batch {batch_id!r}", fix="see `hsecard batches list`")
 
 
+JOB_OVER = (PrintJobState.DONE, PrintJobState.TOLD)
+"""Nothing more is to be found out about such a job."""
 _JOB_OPEN = (PrintJobState.ASKED, PrintJobState.ACCEPTED, PrintJobState.STOPPED)
 _JOB_UNFINISHED = (*_JOB_OPEN[1:], PrintJobState.ABORTED, PrintJobState.FORGOTTEN)
 
@@ -252,7 +254,7 @@ class PrintJobs:
 
     def told(self, key: str) -> bool:
         """A person told what came out of a job that has no end of its own. False when it has."""
-        without_end = print_jobs.c.state.not_in((PrintJobState.DONE, PrintJobState.TOLD))
+        without_end = print_jobs.c.state.not_in(JOB_OVER)
         change = update(print_jobs).where(print_jobs.c.key == key, without_end)
         return self._tx.connection.execute(change.values(state=PrintJobState.TOLD, seen_at=self._tx.now())).rowcount > 0
 

@@ -12,9 +12,10 @@ from cards.errors import Refused
 from shipping.models import ShipmentState
 from store.database import UnitOfWork
 from store.ports import Blobs
+from store.printing import JOB_OVER
 from store.rule import Rule
 from store.rules_of_cards import rows
-from store.tables import batch_cards, batches, cards, documents, effects, orders, shipments
+from store.tables import batch_cards, batches, cards, documents, effects, orders, print_jobs, shipments
 
 
 def _changed_documents(uow: UnitOfWork, blobs: Blobs) -> Iterator[str]:
@@ -62,10 +63,14 @@ def _posted_without_booking(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
 
 
 def _printed_without_job(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
+    """A job that the printer has taken and not ended leaves its batch frozen."""
     job = _confirmed(EffectKind.PRINT).where(effects.c.subject == batches.c.batch_id)
+    under_way = exists().where(print_jobs.c.batch_id == batches.c.batch_id, print_jobs.c.state.not_in(JOB_OVER))
     to_print = exists().where(batch_cards.c.batch_id == batches.c.batch_id, batch_cards.c.struck.is_(None))
     printed = batches.c.state != BatchState.FROZEN
-    query = select(batches.c.batch_id, batches.c.state).where((printed & to_print & ~job) | (~printed & job))
+    query = select(batches.c.batch_id, batches.c.state).where(
+        (printed & to_print & ~job) | (~printed & job & ~under_way)
+    )
     for batch_id, state in rows(uow, query.order_by(batches.c.batch_id)):
         yield f"{batch_id} ({state})"
 
@@ -102,7 +107,9 @@ RULES = (
     Rule("document.bytes", "the bytes of every issued document are there, unchanged", _changed_documents),
     Rule("blob.there", "every blob that a card, an order or a batch names is there", _missing_blobs),
     Rule("effect.posted", "a shipment is posted if and only if the carrier confirmed it", _posted_without_booking),
-    Rule("effect.printed", "a batch is printed if and only if the printer confirmed its job", _printed_without_job),
+    Rule(
+        "effect.printed", "a batch is printed if and only if the printer took its job and is done", _printed_without_job
+    ),
     Rule(
         "effect.refunded",
         "a confirmed case was given back payment by payment, and none too much",

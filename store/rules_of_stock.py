@@ -11,6 +11,7 @@ from cards.life import CardState
 from shipping.models import ShipmentState
 from store.database import UnitOfWork
 from store.ports import Blobs
+from store.printing import JOB_OVER
 from store.rule import Rule
 from store.rules_of_cards import rows
 from store.tables import (
@@ -19,6 +20,7 @@ from store.tables import (
     blank_moves,
     blank_stock,
     cards,
+    print_jobs,
     prints,
     shipment_cards,
     shipment_shares,
@@ -61,6 +63,24 @@ def _print_out_of_place(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
         yield f"{card_id} ({batch_id} place {position})"
 
 
+def _job_and_batch_differ(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
+    over, frozen = print_jobs.c.state.in_(JOB_OVER), batches.c.state == BatchState.FROZEN
+    query = select(batches.c.batch_id, batches.c.state, print_jobs.c.state).join(
+        print_jobs, print_jobs.c.batch_id == batches.c.batch_id
+    )
+    for batch_id, state, job in rows(uow, query.where(over == frozen).order_by(batches.c.batch_id)):
+        yield f"{batch_id} ({state}, its job {job})"
+
+
+def _outcome_is_not_life(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
+    spoiled = and_(func.coalesce(prints.c.outcome, "") == "spoiled", prints.c.spoiled_cause.is_not(None))
+    clean = and_(func.coalesce(prints.c.outcome, "") != "spoiled", prints.c.spoiled_cause.is_(None))
+    wrong = or_(and_(prints.c.live, ~clean), and_(~prints.c.live, ~spoiled))
+    query = select(prints.c.card_id, prints.c.attempt, prints.c.outcome).where(wrong)
+    for card_id, attempt, outcome in rows(uow, query.order_by(prints.c.card_id, prints.c.attempt)):
+        yield f"{card_id} print {attempt} ({outcome or 'not judged'})"
+
+
 def _changed_batches(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
     for batch in uow.batches.all():
         if batch_digest(batch.cards) != batch.digest:
@@ -73,13 +93,35 @@ def _frozen_twice(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
         yield row.card_id
 
 
+def _counted() -> ColumnElement[bool]:
+    return batches.c.issued == batches.c.good + batches.c.spoiled + batches.c.returned
+
+
+def _closed() -> ColumnElement[bool]:
+    return batches.c.state == BatchState.CLOSED
+
+
 def _uncounted_batches(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
     b = batches.c
-    counted = b.issued == b.good + b.spoiled + b.returned
+    counted = _counted()
     sure = and_(b.counted_by.is_not(None), b.witnessed_by.is_not(None), b.counted_by != b.witnessed_by, counted)
-    query = select(b.batch_id).where(b.state == BatchState.CLOSED, func.coalesce(case((sure, 0), else_=1), 1) == 1)
+    query = select(b.batch_id).where(_closed(), func.coalesce(case((sure, 0), else_=1), 1) == 1)
     for row in rows(uow, query.order_by(b.batch_id)):
         yield row.batch_id
+
+
+def _count_does_not_hold(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
+    """What was signed is what the ledger says, but for the corrections that were made with a reason."""
+    by_batch = select(blank_moves.c.batch_id, func.sum(blank_moves.c.count)).group_by(blank_moves.c.batch_id)
+    correcting = blank_moves.c.source == BlankAccount.GOOD, blank_moves.c.target == BlankAccount.SPOILED
+    corrected = {row[0]: int(row[1]) for row in rows(uow, by_batch.where(*correcting))}
+    b = batches.c
+    for batch_id, *signed in rows(uow, select(b.batch_id, b.good, b.spoiled, b.returned).where(_counted(), _closed())):
+        ledger, moved = uow.blanks.tally(batch_id), corrected.get(batch_id, 0)
+        # A correction made before the count was signed is in the count already.
+        good, spoiled, returned = ledger["good"], ledger["spoiled"], ledger["returned"]
+        if signed[2] != returned or signed[0] - good not in range(moved + 1) or signed[0] - good != spoiled - signed[1]:
+            yield f"{batch_id} (signed {signed[0]} good, {signed[1]} spoiled; the ledger {good} and {spoiled})"
 
 
 # --- shipments -------------------------------------------------------------------------------------------------
@@ -197,9 +239,14 @@ RULES = (
     Rule("print.one_live", "a card has at most one live print", _several_live_prints),
     Rule("print.made", "a card has a live print if and only if it is printed and not spoiled", _made_without_print),
     Rule("print.place", "every print lies where its batch has that card", _print_out_of_place),
+    Rule("print.job", "a batch is printed when its job is done or told, and not before", _job_and_batch_differ),
+    Rule(
+        "print.outcome", "a print is live if and only if it is not spoiled; a spoil has a cause", _outcome_is_not_life
+    ),
     Rule("batch.frozen", "a batch is what was frozen: its digest holds", _changed_batches),
     Rule("batch.one_frozen", "a card waits in at most one frozen batch", _frozen_twice),
     Rule("batch.counted", "a closed batch was counted and witnessed by two people, and balances", _uncounted_batches),
+    Rule("batch.count_holds", "a signed count is the ledger's, but for corrections", _count_does_not_hold),
     Rule("shipment.one_live", "a card lies in at most one live shipment", _several_live_shipments),
     Rule("shipment.packed", "a packed or posted card lies in the live shipment that it names", _packed_nowhere),
     Rule(

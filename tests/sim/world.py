@@ -17,15 +17,18 @@ from typing import Any
 
 from billing.models import RefundState
 from cards.adapters.system import SeededEntropy
+from cards.batch import BatchState
 from cards.life import CardState
 from flows.engine import Inline
 from flows.house import House, build_house
 from flows.settings import Settings
 from flows.stages.by_hand import receive_blanks
 from flows.stages.day import run_day
-from flows.stages.intake import import_orders
-from flows.stages.refund_postage import approve_case, find, import_charges, propose_cases
 from flows.stages.fault_reports import report_fault
+from flows.stages.intake import import_orders
+from flows.stages.outcomes import Told, record_outcome
+from flows.stages.refund_postage import approve_case, find, import_charges, propose_cases
+from printing.adapters.folder import FolderPrinter
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 MONDAY = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
@@ -59,7 +62,9 @@ def open_world(folder: Path, *, minutes: int = 0) -> Iterator[House]:
     """A fresh process over the folder, `minutes` after the first one started."""
     settings = settings_of(folder)
     settings = settings.model_copy(update={"clock": MONDAY.replace(minute=minutes)})
-    house = replace(build_house(settings, actor="sim"), entropy=SeededEntropy(b"sim"), engine=Inline())
+    house = build_house(settings, actor="sim")
+    printer = FolderPrinter(folder / "printer", slow=True)
+    house = replace(house, entropy=SeededEntropy(b"sim"), engine=Inline(), printer=printer)
     try:
         yield house
     finally:
@@ -126,6 +131,7 @@ def live(house: House, inbox: Path) -> None:
     import_charges(house, EARLIER, name="earlier.csv")
     import_orders(house, str(inbox))
     run_day(house)
+    tell_what_came_out(house)
     find(house)
     propose_cases(house, by="anna")
     with house.store.read() as uow:
@@ -137,6 +143,15 @@ def live(house: House, inbox: Path) -> None:
     if card.state is CardState.POSTED:
         report_fault(house, card, symptom="the gate does not open", by="kari")
     run_day(house)
+    tell_what_came_out(house)
+
+
+def tell_what_came_out(house: House) -> None:
+    """A person looks at every run that is out and finds its cards good."""
+    with house.store.read() as uow:
+        out = [batch.batch_id for batch in uow.batches.all() if batch.state is not BatchState.FROZEN]
+    for batch_id in out:
+        record_outcome(house, batch_id, Told(rest="good"))
 
 
 @dataclass(frozen=True)
@@ -169,6 +184,12 @@ def end_of(house: House) -> End:
             "ledger": uow.ledger.balances(),
             "documents": {d.document_id: d.sha256 for d in uow.documents.all()},
             "effects": uow.effects.counts(),
+            "print_jobs": uow.print_jobs.counts(),
+            "outcomes": [
+                (row["card_id"], row["attempt"], row["outcome"])
+                for batch in uow.batches.all()
+                for row in uow.prints.of_batch(batch.batch_id)
+            ],
         }
     facts["files"] = files_that_left(house.settings.home)
     return End(facts)

@@ -27,6 +27,7 @@ from cards.effects import EffectKind, EffectState
 from cards.life import Card, CardState, Hold, HoldReason
 from cards.orders import ApprovedOrder
 from chip.models import ChipOutcome, ChipVerdict
+from printing.models import PrintJob, PrintJobState
 from shipping.models import (
     AddressReading,
     FindingKind,
@@ -341,7 +342,10 @@ def _print(uow: UnitOfWork, blobs: Blobs, batch_id: str, card_ids: list[str]) ->
         uow.cards.note(card_id, actor="test", what="frozen", batch_id=batch_id)
     run = blobs.put("run", batch_id.encode(), "pdf")
     uow.batches.drawn(batch_id, run, run, run)
-    confirm(uow, f"print:{batch_id}", EffectKind.PRINT, batch_id, {"document": run})
+    key = f"print:{batch_id}"
+    confirm(uow, key, EffectKind.PRINT, batch_id, {"document": run})
+    uow.print_jobs.ask(key, batch_id)
+    assert uow.print_jobs.note(PrintJob(key=key, reference="7", state=PrintJobState.DONE))
     assert uow.batches.to_state(batch_id, BatchState.FROZEN, BatchState.PRINTED)
     for place in batch.cards:
         uow.prints.add(place.card_id, batch_id, place.position)

@@ -134,11 +134,13 @@ _SPOILED_IS_GOOD = (
     "UPDATE blank_moves SET target = 'good' WHERE move_key = 'spoiled B-2-1'",
     "UPDATE blank_stock SET count = count + 1 WHERE account = 'good'",
     "UPDATE blank_stock SET count = count - 1 WHERE account = 'spoiled'",
+    "UPDATE batches SET good = good + 1, spoiled = spoiled - 1 WHERE batch_id = 'P-1'",
 )
 _GOOD_IS_SPOILED = (
     "UPDATE blank_moves SET target = 'spoiled' WHERE move_key = 'good B-1-2'",
     "UPDATE blank_stock SET count = count - 1 WHERE account = 'good'",
     "UPDATE blank_stock SET count = count + 1 WHERE account = 'spoiled'",
+    "UPDATE batches SET good = good - 1, spoiled = spoiled + 1 WHERE batch_id = 'P-1'",
 )
 _AT = "'2026-11-23T12:00:00.000000Z'"
 
@@ -172,11 +174,17 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
         "INSERT INTO prints (card_id, attempt, batch_id, position, live) VALUES ('B-1-1', 9, 'P-1', 1, TRUE)",
         *_SPOILED_IS_GOOD,
     ),
-    "print.made": _does("UPDATE prints SET live = FALSE WHERE card_id = 'B-1-2'", *_GOOD_IS_SPOILED),
+    "print.made": _does(
+        "UPDATE prints SET live = FALSE, outcome = 'spoiled', spoiled_cause = 'smear' WHERE card_id = 'B-1-2'",
+        *_GOOD_IS_SPOILED,
+    ),
+    "print.job": _does("UPDATE print_jobs SET state = 'accepted' WHERE batch_id = 'P-1'"),
+    "print.outcome": _does("UPDATE prints SET spoiled_cause = NULL WHERE NOT live"),
     "print.place": _does("UPDATE prints SET position = 2 WHERE card_id = 'B-1-1'"),
     "batch.frozen": _does("UPDATE batch_cards SET face_digest = 'x' WHERE batch_id = 'P-1' AND position = 1"),
     "batch.one_frozen": _does("UPDATE batch_cards SET waiting = TRUE WHERE card_id = 'B-2-1'"),
     "batch.counted": _does("UPDATE batches SET good = 3 WHERE batch_id = 'P-1'"),
+    "batch.count_holds": _does("UPDATE batches SET good = 3, spoiled = 0 WHERE batch_id = 'P-1'"),
     "shipment.one_live": _does(
         "INSERT INTO shipment_cards (shipment_id, place, card_id, live) VALUES ('S-2', 9, 'B-1-2', TRUE)"
     ),
