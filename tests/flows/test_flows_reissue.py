@@ -372,3 +372,9 @@ def test_the_digest_covers_what_is_reported_and_not_who_sent_it() -> None:
     assert request.digest() == request_of(document, channel="file", by="x").digest()
     other = read_document({"cards": ["1", {"card": "2"}], "reported_by": "a gate"})
     assert request.digest() != request_of(other, channel="api", by="").digest()
+
+
+def test_the_example_of_the_documentation_is_a_report() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "faults.md").read_text("utf-8")
+    example = text[text.index('    {"report_key"') :].partition("\n\n")[0]
+    assert [row.card for row in read_document(example.encode()).cards] == ["6893106", "4410027"]
