@@ -7,7 +7,7 @@ from cards.errors import Refused, Unavailable
 from chip import verdicts
 from chip.channel import Channel, Mode
 from chip.models import ChipOutcome, ChipVerdict
-from chip.ports import Keys
+from chip.ports import Encoder, Keys, Transport
 from chip.profile import Profile, Statement, parse_content, signature_holds
 from chip.verdicts import Halt
 
@@ -120,6 +120,20 @@ class Job:
         except Unavailable as fault:
             raise key_service("read_back", fault) from None
         return statement if signed else None
+
+
+def attempts_at(
+    encoder: Encoder, tray: str, position: int, attempt: Callable[[Transport], ChipOutcome]
+) -> list[ChipOutcome]:
+    """The chip at a place, presented again as the verdicts allow; the last outcome has the final word in `verdict`."""
+    attempts: list[ChipOutcome] = []
+    while True:
+        with encoder.present(tray, position) as transport:
+            attempts.append(attempt(transport))
+        verdict = verdicts.settled(attempts)
+        if verdict is not ChipVerdict.PRESENT_AGAIN:
+            attempts[-1] = attempts[-1].model_copy(update={"verdict": verdict})
+            return attempts
 
 
 def version_byte(data: bytes, *, step: str) -> int:

@@ -11,7 +11,7 @@ from cards.errors import Unavailable
 from cards.ports import Entropy
 from chip import verdicts
 from chip.channel import Channel, Mode
-from chip.job import SELECT_CARD, Bind, Job, key_service, span, version_byte
+from chip.job import SELECT_CARD, Bind, Job, attempts_at, key_service, span, version_byte
 from chip.models import ChipContent, ChipOutcome, ChipVerdict
 from chip.originality import is_genuine
 from chip.ports import Encoder, Keys, Transport
@@ -66,16 +66,11 @@ def encode_at(
     """All attempts at one place of a tray, the chip presented again as the verdicts allow; the last one has the final
     word in `verdict` (lost three times, or unwritten twice, is faulty). Raises what the encoder and `bind` raise.
     """
-    attempts: list[ChipOutcome] = []
-    while True:
-        with encoder.present(tray, position) as transport:
-            attempts.append(
-                personalise(transport, content=content, keys=keys, entropy=entropy, profile=profile, bind=bind)
-            )
-        verdict = verdicts.settled(attempts)
-        if verdict is not ChipVerdict.PRESENT_AGAIN:
-            attempts[-1] = attempts[-1].model_copy(update={"verdict": verdict})
-            return attempts
+
+    def attempt(transport: Transport) -> ChipOutcome:
+        return personalise(transport, content=content, keys=keys, entropy=entropy, profile=profile, bind=bind)
+
+    return attempts_at(encoder, tray, position, attempt)
 
 
 def _bring_to_done(job: _Encoding) -> None:

@@ -8,9 +8,9 @@ ask for the version of the read key first. The content and its signature stay as
 from cards.ports import Entropy
 from chip import verdicts
 from chip.channel import Channel
-from chip.job import SELECT_CARD, Bind, Job
+from chip.job import SELECT_CARD, Bind, Job, attempts_at
 from chip.models import ChipOutcome, ChipVerdict
-from chip.ports import Keys, Transport
+from chip.ports import Encoder, Keys, Transport
 from chip.profile import Profile
 from chip.verdicts import Halt
 
@@ -25,6 +25,17 @@ def roll_over(transport: Transport, *, keys: Keys, entropy: Entropy, profile: Pr
     """
     job = Job(Channel(transport, entropy), keys, profile, bind)
     return job.run(lambda: _bring_over(job))
+
+
+def roll_over_at(
+    encoder: Encoder, *, tray: str, position: int, keys: Keys, entropy: Entropy, profile: Profile, bind: Bind
+) -> list[ChipOutcome]:
+    """All attempts at one place, like `chip.personalise.encode_at`. Raises what the encoder and `bind` raise."""
+
+    def attempt(transport: Transport) -> ChipOutcome:
+        return roll_over(transport, keys=keys, entropy=entropy, profile=profile, bind=bind)
+
+    return attempts_at(encoder, tray, position, attempt)
 
 
 def _bring_over(job: Job) -> None:

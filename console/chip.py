@@ -9,7 +9,7 @@ import typer
 from cards.days import oslo_day
 from cards.errors import Refused
 from console.answer import answer
-from console.options import AsJson, DryRun
+from console.options import AsJson, By, DryRun
 from console.show import facts, line
 from console.work import at_work
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chip.ports import Encoder
     from flows.house import House
 
-app = typer.Typer(no_args_is_help=True, help="One chip: derive, read, create-keys.")
+app = typer.Typer(no_args_is_help=True, help="One chip: derive, read, roll-over, create-keys.")
 
 _LONGEST_INPUT = 31  # bytes, AN10922
 _FROM_STDIN = "-"
@@ -144,6 +144,36 @@ def _where(
     with house.store.read() as uow:
         uow.batches.get(tray)
     return house.encoder, (tray, position)
+
+
+@app.command("roll-over")
+def roll_over(
+    *,
+    by: By,
+    tray: Annotated[str | None, typer.Option("--tray", metavar="BATCH", help="A virtual chip: its tray.")] = None,
+    position: Annotated[int | None, typer.Option("--position", min=1, help="And its place in the tray.")] = None,
+    reader: Annotated[
+        str | None, typer.Option("--reader", metavar="NAME", help="A PC/SC reader with a card on it.")
+    ] = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Bring a finished card of the last key generation to the present one.
+
+    The present one is HSECARD_KEY_GENERATION. Cut short, it goes on.
+    """
+    from flows.stages.rollover import roll_over_chip
+
+    with at_work(by) as house:
+        wanted = house.profile.key_generation
+        before = _reading(house, tray, position, reader)
+        if not dry_run:
+            encoder, place = _where(house, tray, position, reader)
+            roll_over_chip(house, encoder, tray=place[0], position=place[1])
+    document = {"dry_run": dry_run, "uid": before.uid, "from": before.key_generation, "to": wanted}
+    verb = "would go" if dry_run else "went"
+    said = f"chip {before.uid} {verb} from key generation {before.key_generation} to {wanted}"
+    return answer(document, [line(said)], as_json=as_json)
 
 
 @app.command("create-keys")

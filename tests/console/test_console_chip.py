@@ -80,6 +80,25 @@ def test_a_card_is_read_as_a_door_reads_it(terminal: Terminal, inbox: Path, monk
     assert terminal("chip", "read", "--tray", "P-000009", "--position", "1").code == 3
 
 
+def test_a_card_goes_over_to_the_next_keys(terminal: Terminal, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert terminal("blanks", "receive", "--lot", "L", "--count", "5").code == 0
+    for words in (("orders", "import", inbox), ("produce",), ("encode",)):
+        assert terminal(*words).code == 0
+    place = ("--tray", "P-000001", "--position", "1")
+    monkeypatch.setenv("HSECARD_KEY_GENERATION", "2")
+    tried = terminal("chip", "roll-over", *place, "--dry-run", "--json").json
+    assert (tried["from"], tried["to"]) == (1, 2)
+    assert terminal("chip", "read", *place, "--json").json["key_generation"] == 1
+    assert terminal("chip", "roll-over", *place).code == 0
+    read = terminal("chip", "read", *place, "--json").json
+    assert (read["key_generation"], read["signing_key_id"], read["signature_valid"]) == (2, 1, True)
+    assert terminal("chip", "roll-over", *place, "--json").json["from"] == 2
+    assert "keys_rolled_over" in terminal("cards", "show", "GOOD-1-1", "--json").out
+    assert terminal("audit").code == 0
+    monkeypatch.setenv("HSECARD_KEY_GENERATION", "4")
+    assert terminal("chip", "roll-over", *place, "--json").json["error"]["code"] == "chip.not_rolled_over"
+
+
 @pytest.mark.parametrize("words", [(), ("--tray", "P-000001"), ("--reader", "R", "--tray", "P-000001")])
 def test_which_chip_has_to_be_said(terminal: Terminal, words: tuple[str, ...]) -> None:
     assert terminal("chip", "read", *words, "--json").json["error"]["code"] == "chip.which_reader"
