@@ -43,6 +43,7 @@ def show(batch_id: Which, as_json: AsJson = False) -> int:
     with at_work("reader") as house, house.store.read() as uow:
         batch = uow.batches.get(batch_id)
         cards = uow.cards.get_many([place.card_id for place in batch.cards])
+        judged = {row["position"]: row["outcome"] for row in uow.prints.of_batch(batch_id)}
         stock = {account.value: count for account, count in uow.blanks.balances(batch_id=batch_id).items()}
     pairs = {
         "state": batch.state.value,
@@ -54,10 +55,16 @@ def show(batch_id: Which, as_json: AsJson = False) -> int:
         "contact sheet": batch.contact_sheet,
     }
     rows = [
-        (place.position, place.card_id, place.number, card.state.value, place.struck or "")
+        (
+            place.position,
+            place.card_id,
+            place.number,
+            card.state.value,
+            place.struck or judged.get(place.position) or "",
+        )
         for place, card in zip(batch.cards, cards, strict=True)
     ]
-    columns = ("place", "card", "number", "card state now", "struck because")
+    columns = ("place", "card", "number", "card state now", "struck, or how it came out")
     shown = [facts(f"Batch {batch_id}", pairs), table("Places", columns, rows, right=("place",))]
     return answer({"batch": batch.model_dump(mode="json"), "blanks": stock}, shown, as_json=as_json)
 

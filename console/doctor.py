@@ -100,9 +100,22 @@ def _examine(settings: "Settings") -> tuple[dict[str, dict[str, str]], "list[Pro
 
     try:
         with open_house(actor="doctor", settings=settings) as house:
-            return _ask_all(_probes(house))
+            ports, problems = _ask_all(_probes(house))
+            return ports, [*problems, *_jobs_in_doubt(house, ports)]
     except HseCardError as fault:
         return {"house": {"adapter": "–", "state": fault.code}}, [_problem("house", fault)]
+
+
+def _jobs_in_doubt(house: "House", ports: dict[str, dict[str, str]]) -> "list[Problem]":
+    """Print jobs that wait for somebody; said beside the printer."""
+    from flows.stages.press import in_doubt
+
+    if ports["database"]["state"] != "ok":
+        return []
+    problems = in_doubt(house)
+    if problems:
+        ports["printer"]["state"] += f", {len(problems)} of its jobs in doubt"
+    return problems
 
 
 def _problem(subject: str, fault: HseCardError) -> "Problem":

@@ -131,6 +131,24 @@ def _trouble(batch_id: str, state: PrintJobState, reason: str | None) -> list[Pr
     return [Problem.of(batch_id, fault)]
 
 
+def in_doubt(house: House) -> list[Problem]:
+    """Every print job that only a person, or the printer's own list, can settle."""
+    with house.store.read() as uow:
+        unsure = [effect for effect in uow.effects.open_of(EffectKind.PRINT) if effect.state is EffectState.UNSURE]
+        waiting = [job for job in uow.print_jobs.unfinished() if job.state in _FOR_A_PERSON]
+    problems = [problem for job in waiting for problem in _trouble(job.batch_id, job.state, job.reason)]
+    return [*problems, *(_unsettled(effect.subject) for effect in unsure)]
+
+
+def _unsettled(batch_id: str) -> Problem:
+    fault = Unsure(
+        "print.unsettled",
+        f"the run {batch_id} was sent and nobody knows whether the printer has it",
+        fix="run `hsecard reconcile`; if it stays, look at the printer and tell it with `hsecard prints outcome`",
+    )
+    return Problem.of(batch_id, fault)
+
+
 # --- what came out ---------------------------------------------------------------------------------------------
 
 

@@ -182,7 +182,7 @@ class IppPrinter:
 
     def _execute(self, operation: IppOperation, message: dict[str, Any]) -> dict[str, Any]:
         async def ask() -> dict[str, Any]:
-            async with IPP(self._uri, request_timeout=self._options.timeout_s) as printer:
+            async with IPP(self._uri, request_timeout=self._options.timeout_s, verify_ssl=True) as printer:
                 return await printer.execute(operation, message)
 
         try:
