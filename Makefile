@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench bench-printing bench-chip lock system-packages clean
+.PHONY: demo test check format bench bench-printing bench-chip bench-shipping lock system-packages clean
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,9 @@ bench-printing: $(VENV)/.ready ## photos, faces and read-back beside bare loops;
 
 bench-chip: $(VENV)/.ready ## exchanges a card, host time beside bare cryptography, eight readers beside one
 	$(BIN)/python -m benchmarks.chip
+
+bench-shipping: $(VENV)/.ready ## µs an address key, planning, labels and the postage audit beside bare loops
+	$(BIN)/python -m benchmarks.shipping
 
 system-packages: ## Debian programs that the system tests meet (root)
 	apt-get update -qq

@@ -100,7 +100,10 @@ def _answer(line: bytes, number: int, register: "Register") -> dict[str, Any]:
 
 def _unreadable(number: int, why: str) -> dict[str, Any]:
     """The answer to a line that holds no address: in the same shape, with an error that names the line."""
-    error = {"code": "address.not_json", "message": f"line {number} is no JSON object: {why}", "fix": _NOT_JSON}
+    fault = Refused(
+        "address.not_json", f"line {number} is no JSON object: {why}", field=f"line {number}", fix=_NOT_JSON
+    )
+    error = {"code": fault.code, "message": fault.message, "field": fault.field, "fix": fault.fix}
     nothing: dict[str, Any] = {"valid": False, "key": "", "reasons": ["not_json"], "label_lines": []}
     return {**nothing, "suggestion": _NOT_JSON, "error": error}
 

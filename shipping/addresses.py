@@ -29,6 +29,7 @@ from shipping.spelling import (
 
 RULE_VERSION = 2
 FIELDS = ("recipient", "attention", "care_of", "street", "postcode", "city", "country")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NOTHING = frozenset({"", "ukjent", "unknown", "na", "nan", "ingen", "none", "null", "mangler", "ikkeoppgitt"})
 _NO_ADDRESS = _NOTHING | {
     "x", "xx", "xxx", "tbd", "tom", "empty", "nodata", "ingenadresse", "ukjentadresse", "utenfastbopel",
@@ -94,12 +95,12 @@ def _as_text(value: object) -> str:
 
 def _unfit_text(typed: list[str]) -> list[str]:
     reasons = []
-    together = "\n".join(typed)
+    together = " ".join(typed)
     if has_control_characters(together):
         reasons.append("control_characters")
     if has_lost_letters(together):
         reasons.append("unreadable_characters")
-    if any(looks_like_formula(text) for text in typed):
+    if any([looks_like_formula(text) for text in typed if not text[0].isalnum()]):
         reasons.append("formula")
     return reasons
 
@@ -110,7 +111,7 @@ def _receiver_reasons(parts: Parts) -> list[str]:
 
 def _letters(text: str) -> str:
     """The letters alone: what tells a text from the words that people type where they have nothing to say."""
-    return "".join(filter(str.isalpha, text.casefold()))
+    return "".join(_LETTERS.findall(text.casefold()))
 
 
 def _norwegian_point(parts: Parts, place: Verdict, register: Register) -> _Point:

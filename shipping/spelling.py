@@ -60,7 +60,7 @@ def has_lost_letters(text: str) -> bool:
     """True for text that some program has damaged (`Gr?nland`, `BlÃ¥`), pictures, and look-alike letters in a word."""
     if _LOST.search(text) is not None:
         return True
-    if text.isascii():
+    if text.isascii() or max(text) < "\u0370":
         return False
     text = unicodedata.normalize("NFKC", text)  # ℅ and № are words, a picture stays one
     return _MIXED.search(text) is not None or any(unicodedata.category(letter) == "So" for letter in text)
@@ -71,8 +71,6 @@ _SHEET_ERROR = re.compile(r"#(?:REF|N/A|NAME|VALUE|DIV/0|NUM|NULL|VERDI|NAVN|I/T
 
 def looks_like_formula(text: str) -> bool:
     """True for text that a spreadsheet would run instead of show, or put there for a failed one: no address is so."""
-    if text[0].isalnum():
-        return False
     start = text.lstrip()
     if start[:1] in ("=", "@") or (start[:1] in ("+", "-") and "(" in text):
         return True
