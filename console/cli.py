@@ -28,6 +28,7 @@ from console import (
     documents,
     encoders,
     invoices,
+    layouts,
     line,
     orders,
     photos,
@@ -55,6 +56,7 @@ app.add_typer(cards.app, name="cards", rich_help_panel=ORDERS)
 app.add_typer(photos.app, name="photos", rich_help_panel=ORDERS)
 app.add_typer(addresses.app, name="addresses", rich_help_panel=ORDERS)
 app.add_typer(postcodes.app, name="postcodes", rich_help_panel=ORDERS)
+app.add_typer(layouts.app, name="layouts", rich_help_panel=ORDERS)
 app.add_typer(batches.app, name="batches", rich_help_panel=ORDERS)
 app.add_typer(prints.app, name="prints", rich_help_panel=ORDERS)
 app.add_typer(chips.app, name="chips", rich_help_panel=ORDERS)
