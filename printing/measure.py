@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from printing.covers import measure_covers
 from printing.detect import CHIN, FOREHEAD, FoundFace, Points, eye_openness, find_faces
+from printing.frame import frame_around
 from printing.models import PORTRAIT_HEIGHT_MM, PORTRAIT_WIDTH_MM
 from printing.photos import Affine, Photo, Pixels
 
@@ -26,6 +28,8 @@ _LIPS_AND_CHIN = (17, 200, 199, 18, 164, 165, 391)
 _BROW = (151, 9, 108, 337)
 _SIDES = (234, 454)
 _NOSE_TIP = 1
+_BURNT = 90.0  # L* above which skin has lost its colour
+_WARM_CHEEK = 12.0  # b* of cheeks in white light, at the least
 _FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176,
               149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
 
@@ -37,6 +41,7 @@ class Sight:
     photo: Photo
     faces: tuple[FoundFace, ...]  # in pixels of the reduced upright picture
     openness: tuple[float, float]
+    framed: float = 0.0  # how much of a frame shows around the first face, 0-1
 
     @property
     def eyes(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -56,7 +61,8 @@ def look_at(photo: Photo) -> Sight:
     found = find_faces(picture)
     openness = eye_openness(picture, found[0]) if found else (0.0, 0.0)
     faces = tuple(FoundFace(mesh=_scaled(face.mesh, grow), certainty=face.certainty) for face in found)
-    return Sight(photo=photo, faces=faces, openness=openness)
+    framed = frame_around(picture, found[0]) if found else 0.0
+    return Sight(photo=photo, faces=faces, openness=openness, framed=framed)
 
 
 def _upright(photo: Photo, size: tuple[int, int]) -> Pixels:
@@ -142,10 +148,14 @@ def measure(sight: Sight, view: Pixels) -> dict[str, float]:
         **_room(sight, to_view, unit),
         **_light(lab, mesh),
         **_skin(lab, mesh),
-        "sharpness": _sharpness(lab[:, :, 0], mesh),
+        **_sharpness(lab[:, :, 0], mesh),
         **_background(lab),
         "colourful": float(sight.photo.colourful),
     }
+    found |= measure_covers(lab, mesh, light=found["light_mean"], unit=unit)
+    found["mouth_hues"] = found["mouth_hues"] if sight.photo.colourful else 99.0
+    found["crown_blue"] = max(0.0, found["crown_blue"] - max(0.0, _WARM_CHEEK - found["cheek_b"]))
+    found["framed"] = sight.framed
     found["tilt_deg"] = abs((face.roll_deg + 45) % 90 - 45)
     found["turned_away"] = abs(found["yaw"])
     found["background_share"] = found["background_light"] / max(1.0, found["light_mean"])
@@ -239,28 +249,37 @@ def _patch(lab: Points, mesh: Points, points: tuple[int, ...]) -> Points:
 
 def _skin(lab: Points, mesh: Points) -> dict[str, float]:
     """Colour of the cheeks, and how mouth, brow and the skin under the eyes differ from them."""
-    cheeks = np.mean([_patch(lab, mesh, points) for points in _CHEEKS], axis=0)
+    left, right = (_patch(lab, mesh, points) for points in _CHEEKS)
+    cheeks = (left + right) / 2
     under = [_patch(lab, mesh, points)[0] for points in _UNDER_EYES]
     lower, brow = _patch(lab, mesh, _LIPS_AND_CHIN), _patch(lab, mesh, _BROW)
+    burnt = max(left[0], right[0], brow[0]) > _BURNT
     return {
         "cheek_a": float(cheeks[1]),
         "cheek_b": float(cheeks[2]),
         "under_eyes": min(under) / max(1.0, float(cheeks[0])),
         "mouth_colour": float(np.hypot(*(lower - cheeks)[1:])),
         "mouth_light": float((lower - cheeks)[0]),
-        "brow_colour": float(np.hypot(*(brow - cheeks)[1:])),
+        "cheeks_apart": float(np.hypot(*(left - right)[1:])),
+        "brow_colour": 0.0 if burnt else float(np.hypot(*(brow - cheeks)[1:])),
         "brow_light": float((brow - cheeks)[0]),
     }
 
 
-def _sharpness(light: Points, mesh: Points) -> float:
-    """Fine detail of the face over its coarse detail; falls with blur, hardly moves with light and contrast."""
+def _sharpness(light: Points, mesh: Points) -> dict[str, float]:
+    """Fine detail of the face over its coarse detail; falls with blur, hardly moves with light and contrast.
+
+    `sharpness` looks all ways; `steadiness` only along the worse of the two axes, for a shaken camera blurs one way.
+    """
     inside = _oval(light.shape, mesh)
     if not inside.any():
-        return 0.0
-    fine = light - cv2.GaussianBlur(light, (0, 0), 2.0)
-    coarse = cv2.GaussianBlur(light, (0, 0), 2.0) - cv2.GaussianBlur(light, (0, 0), 8.0)
-    return float(fine[inside].std() / max(0.3, coarse[inside].std()))
+        return {"sharpness": 0.0, "steadiness": 0.0}
+    soft = cv2.GaussianBlur(light, (0, 0), 2.0)
+    coarse = max(0.3, float((soft - cv2.GaussianBlur(light, (0, 0), 8.0))[inside].std()))
+    kernel, none = cv2.getGaussianKernel(13, 2.0), np.ones((1, 1))
+    ways = [light - cv2.sepFilter2D(light, cv2.CV_32F, *pair) for pair in ((kernel, none), (none, kernel))]
+    least = min(float(way[inside].std()) for way in ways)
+    return {"sharpness": float((light - soft)[inside].std()) / coarse, "steadiness": least / coarse}
 
 
 def _background(lab: Points) -> dict[str, float]:

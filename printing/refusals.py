@@ -25,7 +25,7 @@ def sentences() -> dict[PhotoReason, tuple[str, str]]:
 
 # What a religious head covering may break: cloth of any colour down to the brows. A head that leaves the picture is cut
 # with a covering as without one.
-_HEADGEAR = frozenset({"brow_colour", "brow_light"})
+_HEADGEAR = frozenset({"brow_colour", "brow_light", "crown_blue", "crown_grain"})
 
 
 class Limit(NamedTuple):
@@ -39,23 +39,33 @@ class Limit(NamedTuple):
 
 
 LIMITS: tuple[Limit, ...] = (
+    Limit("certainty", R.NO_FACE, least=0.85),
     Limit("second_face", R.SEVERAL_FACES, most=0.3),
     Limit("eye_distance_px", R.FACE_TOO_SMALL, least=40.0),
     Limit("room_above", R.FACE_CUT, least=1.4),
     Limit("room_below", R.FACE_CUT, least=1.9),
     Limit("room_left", R.FACE_CUT, least=1.25),
     Limit("room_right", R.FACE_CUT, least=1.25),
-    Limit("tilt_deg", R.NOT_UPRIGHT, most=35.0),
-    Limit("turned_away", R.NOT_FRONTAL, most=0.42),
+    Limit("tilt_deg", R.NOT_UPRIGHT, most=43.0),
+    Limit("turned_away", R.NOT_FRONTAL, most=0.54),
     Limit("pitch", R.NOT_FRONTAL, least=0.12, most=0.56),
-    Limit("eyes_open", R.EYES_NOT_VISIBLE, least=0.17),
-    Limit("under_eyes", R.EYES_NOT_VISIBLE, least=0.58),
+    Limit("eyes_open", R.EYES_NOT_VISIBLE, least=0.16),
+    Limit("under_eyes", R.EYES_NOT_VISIBLE, least=0.55),
+    Limit("eye_detail", R.EYES_NOT_VISIBLE, least=1.3),
     Limit("brow_colour", R.COVERED, most=19.0),
     Limit("brow_light", R.COVERED, most=38.0),
-    Limit("light_mean", R.TOO_DARK, least=17.0),
+    Limit("crown_blue", R.COVERED, most=11.0),
+    Limit("crown_grain", R.COVERED, least=0.1),
+    Limit("mouth_hues", R.COVERED, least=0.8),
+    Limit("mouth_detail", R.COVERED, least=1.6),
+    Limit("cheek_grain", R.COVERED, least=0.13),
+    Limit("cheeks_apart", R.COVERED, most=26.0),
+    Limit("light_mean", R.TOO_DARK, least=10.0),
     Limit("light_mean", R.TOO_BRIGHT, most=90.0),
     Limit("burnt_share", R.TOO_BRIGHT, most=0.4),
     Limit("sharpness", R.BLURRED, least=0.2),
+    Limit("steadiness", R.BLURRED, least=0.12),
+    Limit("framed", R.PICTURE_OF_PICTURE, most=0.8),
     Limit("background_unrest", R.BACKGROUND, most=26.0, warns=True),
     Limit("background_share", R.BACKGROUND, least=0.4, warns=True),
     Limit("colourful", R.LOW_QUALITY, least=0.5, warns=True),
