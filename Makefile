@@ -35,6 +35,7 @@ bench-chip: $(VENV)/.ready ## exchanges a card, host time beside bare cryptograp
 
 bench-shipping: $(VENV)/.ready ## µs an address key, planning, labels and the postage audit beside bare loops
 	$(BIN)/python -m benchmarks.shipping
+	$(BIN)/python -m benchmarks.postage
 
 system-packages: ## Debian programs that the system tests meet (root)
 	apt-get update -qq

@@ -26,6 +26,8 @@ def share_ore(total_ore: int, weights: Sequence[int]) -> list[int]:
     whole = sum(weights)
     if whole <= 0 or min(weights) < 0:
         raise ValueError("weights must be non-negative with a positive sum")
+    if len(weights) == 1:
+        return [total_ore]
     parts = [total_ore * weight // whole for weight in weights]
     by_remainder = sorted(range(len(weights)), key=lambda i: (-(total_ore * weights[i] % whole), i))
     for i in by_remainder[: total_ore - sum(parts)]:

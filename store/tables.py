@@ -53,6 +53,7 @@ orders = Table(
     Column("label_lines", Json, nullable=False),
     Column("rule_version", Integer, nullable=False),
     Index("orders_by_business", "org_number", "received_at"),
+    Index("orders_by_address", "address_key", "order_number"),
 )
 
 cards = Table(
