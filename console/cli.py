@@ -35,6 +35,7 @@ from console import (
     postage,
     postcodes,
     prints,
+    proof,
     refunds,
     serve,
     status,
@@ -59,6 +60,7 @@ app.add_typer(postcodes.app, name="postcodes", rich_help_panel=ORDERS)
 app.add_typer(layouts.app, name="layouts", rich_help_panel=ORDERS)
 app.add_typer(batches.app, name="batches", rich_help_panel=ORDERS)
 app.add_typer(prints.app, name="prints", rich_help_panel=ORDERS)
+proof.register(app)
 app.add_typer(chips.app, name="chips", rich_help_panel=ORDERS)
 app.add_typer(encoders.app, name="encoders", rich_help_panel=WORK)
 app.add_typer(chip.app, name="chip", rich_help_panel=ORDERS)
