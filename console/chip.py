@@ -192,10 +192,11 @@ def create_keys(
         made = [label for label in keys.labels_of(generation) if label not in there] if dry_run else []
         if not dry_run:
             made = keys.create(generation)
-    document = {"dry_run": dry_run, "generation": generation, "made": made, "there": there}
+        checks = {} if dry_run else {name: keys.check_value(name, generation) for name in keys.masters}
+    document = {"dry_run": dry_run, "generation": generation, "made": made, "there": there, "check_values": checks}
     verb = "would make" if dry_run else "made"
     shown = [line(f"{verb} {label}") for label in made] or [line("everything is there; nothing was changed")]
-    return answer(document, shown, as_json=as_json)
+    return answer(document, [*shown, *([facts("Check values", checks)] if checks else [])], as_json=as_json)
 
 
 def _hsm(house: "House") -> Any:

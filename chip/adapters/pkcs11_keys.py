@@ -125,6 +125,11 @@ class Pkcs11Keys:
 
     # --- making keys ------------------------------------------------------------------------------------------------
 
+    @property
+    def masters(self) -> tuple[str, ...]:
+        """What there is a master for."""
+        return KEY_IDS
+
     def labels_of(self, generation: int) -> list[str]:
         """The labels that the objects of a generation have."""
         return [*(_master(key_id, generation) for key_id in KEY_IDS), _signer(generation)]

@@ -3,6 +3,7 @@
 The program comes by `make system-packages`; where it is missing the tests are skipped, except in CI, which has it.
 """
 
+import json
 import os
 import pickle
 import shutil
@@ -293,7 +294,10 @@ def test_keys_are_made_and_the_house_opens_with_them_from_the_terminal(
     monkeypatch.setenv("HSECARD_KEYS_PIN", PIN)
     assert main(["chip", "create-keys", "--generation", "7", "--dry-run"]) == 0
     assert _keys().existing(7) == []
+    capsys.readouterr()
     assert main(["chip", "create-keys", "--generation", "7", "--json"]) == 0
+    checks = json.loads(capsys.readouterr().out)["check_values"]
+    assert checks == {name: _keys().check_value(name, 7) for name in KEY_IDS}
     assert main(["chip", "create-keys", "--generation", "7", "--json"]) == 3
     said = capsys.readouterr().out
     assert PIN not in said
