@@ -42,16 +42,16 @@ class Readers:
 
 @contextmanager
 def running_pcscd(folder: Path, names: Sequence[str]) -> Iterator[Readers]:
-    """pcscd with one virtual reader a name, in this process's `PCSCLITE_CSOCK_NAME` from now on."""
+    """pcscd with one virtual reader a name; its client sets PCSCLITE_CSOCK_NAME to `socket` before its first call."""
     ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    conf = folder / "conf"
+    conf.mkdir(parents=True)
     for number, (name, port) in enumerate(ports.items()):
         driver = folder / f"driver{number}.so"
         shutil.copy(DRIVER, driver)
         text = f'FRIENDLYNAME "{name}"\nDEVICENAME /dev/null:{port:#x}\nLIBPATH {driver}\nCHANNELID {port:#x}\n'
-        conf = folder / "conf"
-        conf.mkdir(exist_ok=True)
         (conf / name.replace(" ", "_")).write_text(text)
-    script = f"mount -t tmpfs none /run && mkdir -p /run/pcscd && exec pcscd -f -c {folder / 'conf'}"
+    script = f"mount -t tmpfs none /run && mkdir -p /run/pcscd && exec pcscd -f -c {conf}"
     with (folder / "pcscd.log").open("wb") as log:
         process = subprocess.Popen(["unshare", "-m", "sh", "-c", script], stdout=log, stderr=log)
     try:
@@ -107,13 +107,14 @@ class Hopper:
     """Lays the chips of `places` on a reader, one after the other, as the reader powers each of them down.
 
     A chip that was torn away (its fault says when) is laid on again; so is one that is not finished yet. `rounds`
-    times through all places: encoding and proving each need one.
+    times through all places: encoding and proving each need one. `swaps` lays another chip on after one was torn away.
     """
 
     port: int
     chips: VirtualEncoder
     places: Sequence[tuple[str, int]]
     rounds: int = 1
+    swaps: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
     pulled: int = 0
     laid: list[tuple[str, int]] = field(default_factory=list)
     error: BaseException | None = None
@@ -141,6 +142,8 @@ class Hopper:
 
     def _lay(self, place: tuple[str, int]) -> bool:
         """One time on the reader. True when the next chip is due."""
+        if self.pulled:
+            place = self.swaps.get(place, place)
         self.laid.append(place)
         with socket.create_connection(("127.0.0.1", self.port), timeout=0.2) as line:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -24,6 +24,7 @@ from flows.stages.prove import PROVE
 from flows.stages.tray import cards_in, effect_key, spoil_card
 
 FAILURES_IN_A_ROW_MAX = 3  # so many failures in a row are the encoder's fault, not the chips'
+_MIXED_UP = {"chip.bound_elsewhere": "bound_elsewhere", "chip.swapped": "swapped"}
 
 
 def _to_encode(house: House) -> list[Chunk]:
@@ -154,7 +155,7 @@ def _take(turn: _Turn, place: BatchCard) -> Card | None:
 def _personalise(turn: _Turn, place: BatchCard, card: Card) -> ChipOutcome:
     """Present the card until its chip is done or judged. Presenting again is how a lost outcome is looked up."""
     assert card.valid_until is not None  # noqa: S101 -- set when the face was rendered
-    house, met = turn.house, [""]
+    house, met = turn.house, list[str]()
     try:
         attempts = encode_at(
             turn.encoder,
@@ -167,18 +168,27 @@ def _personalise(turn: _Turn, place: BatchCard, card: Card) -> ChipOutcome:
             bind=partial(_bind, turn, card.card_id, met),
         )
     except Refused as fault:
-        if fault.code != "chip.bound_elsewhere":
+        if fault.code not in _MIXED_UP:
             raise
-        return ChipOutcome(
-            verdict=ChipVerdict.QUARANTINE, uid=met[0], exchanges=0, step="bind", cause="bound_elsewhere"
-        )
+        cause = _MIXED_UP[fault.code]
+        return ChipOutcome(verdict=ChipVerdict.QUARANTINE, uid=met[-1], exchanges=0, step="bind", cause=cause)
     return attempts[-1]
 
 
 def _bind(turn: _Turn, card_id: str, met: list[str], uid: str, generation: int) -> None:
-    """Before the first write: this chip belongs to this card. Refused when it belongs to another."""
-    met[0] = uid
+    """Before the first write: this chip belongs to this card. Refused when it belongs to another, or when another chip
+    lay here for this card before: one card of a tray was taken for the other."""
+    met.append(uid)
+    key = effect_key(card_id, turn.run.batch.batch_id)
     with turn.house.store.begin() as uow:
+        planned_at = uow.effects.get(key).planned_at
+        before = {binding.uid for binding in uow.chips.of_card(card_id) if binding.bound_at > planned_at}
+        if len(before | set(met)) > 1:
+            raise Refused(
+                "chip.swapped",
+                f"chip {uid} is not the one that lay here for card {card_id}",
+                fix="put both cards aside",
+            )
         uow.chips.bind(uid, card_id, generation, turn.encoder.name)
 
 
