@@ -7,6 +7,7 @@ has its own.
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -25,6 +26,8 @@ _BLAZE_SCORE, _MESH_SCORE = 0.5, 0.5
 _BEYOND_DOUBT = 0.9995
 _YUNET_SCORE = 0.75  # at 0.6 it sees faces in studio backdrops
 _MOST_CANDIDATES = 8
+SECOND_FACE = 0.3  # of the first face's size: smaller ones in the background do not count
+_LEAST_SEEN_PX = 8.0  # eye distance that YuNet still finds
 LEFT_EYE, RIGHT_EYE = (33, 133), (362, 263)  # mesh points of the lid corners, image-left eye first
 CHIN, FOREHEAD = 152, 10
 
@@ -62,7 +65,8 @@ def find_faces(picture: Pixels) -> list[FoundFace]:
 
     Quarter turns are tried where the mesh has a doubt: an upside-down face can pass for an upright one, less surely.
     """
-    best = _verified(picture, _blaze(picture) + _yunet(picture))
+    first = _verified(picture, _blaze(picture))
+    best = _verified(picture, _yunet(picture, _search_share(first)), first)
     for quarter in (1, 3, 2):
         if best and best[0].certainty >= _BEYOND_DOUBT:
             break
@@ -95,15 +99,29 @@ def _lid_opening(picture: Pixels, face: FoundFace, corners: tuple[int, int], *, 
     return float(np.hypot(*(lids[12] - lids[4])) / max(1e-6, np.hypot(*(lids[8] - lids[0]))))
 
 
-def _verified(picture: Pixels, candidates: list[Points]) -> list[FoundFace]:
-    """Candidates that the mesh confirms, each face once."""
-    faces: list[FoundFace] = []
-    for eyes in candidates[:_MOST_CANDIDATES]:
-        face = _mesh(picture, eyes)
-        if face is None or any(_same(face, other) for other in faces):
+def _verified(picture: Pixels, candidates: list[Points], known: Sequence[FoundFace] = ()) -> list[FoundFace]:
+    """Candidates that the mesh confirms, and those known before, each face once; largest first."""
+    faces = list(known)
+    for found in candidates[:_MOST_CANDIDATES]:
+        if any(_lies_in(found, face) for face in faces):
             continue
-        faces.append(face)
+        face = _mesh(picture, found)
+        if face is not None and not any(_same(face, other) for other in faces):
+            faces.append(face)
     return sorted(faces, key=lambda face: -face.eye_distance)
+
+
+def _lies_in(found: Points, face: FoundFace) -> bool:
+    """Whether a candidate's eyes are those of a face found before."""
+    apart = (found[2] + found[3]) / 2 - np.mean(face.eyes, axis=0)
+    return float(np.hypot(*apart)) < 0.4 * face.eye_distance
+
+
+def _search_share(faces: Sequence[FoundFace]) -> float:
+    """How far the picture may be reduced for YuNet and still show the smallest second face that would be refused."""
+    if not faces:
+        return 1.0
+    return min(1.0, max(0.45, _LEAST_SEEN_PX / (SECOND_FACE * faces[0].eye_distance)))
 
 
 def _same(one: FoundFace, other: FoundFace) -> bool:
@@ -167,8 +185,15 @@ def _best_apart(points: Points, certain: Points) -> list[int]:
     return [int(index) for index in kept]
 
 
-def _yunet(picture: Pixels) -> list[Points]:
-    """Candidates of YuNet in the form of `_blaze`: a second opinion on small faces and on how many there are."""
+def _yunet(picture: Pixels, share: float) -> list[Points]:
+    """Candidates of YuNet in the form of `_blaze`: a second opinion on small faces and on how many there are.
+
+    `share` is how much of the picture's size it is shown.
+    """
+    size = max(1, round(picture.shape[1] * share)), max(1, round(picture.shape[0] * share))
+    grow = np.array([picture.shape[1] / size[0], picture.shape[0] / size[1]])
+    if share < 1:
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     height, width = picture.shape[:2]
     if not hasattr(_own, "yunet"):
         model = _model_file("face_detection_yunet_2023mar.onnx")
@@ -176,7 +201,7 @@ def _yunet(picture: Pixels) -> list[Points]:
     _own.yunet.setInputSize((width, height))
     _, rows = _own.yunet.detect(np.ascontiguousarray(picture[:, :, ::-1]))
     found = [] if rows is None else rows
-    return [_from_yunet(row) for row in found]
+    return [_from_yunet(row) * grow for row in found]
 
 
 def _from_yunet(row: Points) -> Points:

@@ -69,10 +69,24 @@ def _upright(photo: Photo, size: tuple[int, int]) -> Pixels:
     """The whole photo upright at `size`: reduced by area first, so that fine patterns do not turn into coarse ones."""
     height, width = photo.pixels.shape[:2]
     along = size if photo.size == (width, height) else (size[1], size[0])
-    reduced = cv2.resize(photo.pixels, along, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    part = photo.pixels
+    if min(width // along[0], height // along[1]) >= 2:
+        part = part[: height - height % 2, : width - width % 2]  # even sides are halved without rounding
+    height, width = part.shape[:2]
+    reduced = _reduced(part, along)
     to_reduced = np.diag([along[0] / width, along[1] / height, 1.0]) @ photo.to_stored
     to_reduced = to_reduced @ np.diag([photo.size[0] / size[0], photo.size[1] / size[1], 1.0])
     return seen(reduced, to_reduced, size)
+
+
+def _reduced(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Made smaller by area; halved first where both sides are even, which is many times quicker than other steps."""
+    height, width = pixels.shape[:2]
+    if height % 2 == 0 and width % 2 == 0 and width >= 2 * size[0] and height >= 2 * size[1]:
+        pixels = cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA).astype(
+            np.uint8, copy=False
+        )
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def seen(pixels: Pixels, to_pixels: Affine, size: tuple[int, int], *, fine: bool = False) -> Pixels:
@@ -81,7 +95,7 @@ def seen(pixels: Pixels, to_pixels: Affine, size: tuple[int, int], *, fine: bool
     centres = np.linalg.inv(half) @ to_pixels @ half
     flags = (cv2.INTER_CUBIC if fine else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
     picture = cv2.warpAffine(pixels, centres[:2], size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return picture.astype(np.uint8)
+    return picture.astype(np.uint8, copy=False)
 
 
 def _scaled(mesh: Points, grow: Affine) -> Points:
@@ -122,9 +136,10 @@ def cut_portrait(photo: Photo, face: FoundFace, dpi: int) -> Pixels:
     height, width = photo.pixels.shape[:2]
     x0, y0 = max(0, int(left)), max(0, int(top))
     x1, y1 = min(width, int(right) + 1), min(height, int(bottom) + 1)
+    x1, y1 = x1 - (x1 - x0) % 2, y1 - (y1 - y0) % 2
     part = photo.pixels[y0:y1, x0:x1]
     small = max(1, round((x1 - x0) / step)), max(1, round((y1 - y0) / step))
-    reduced = cv2.resize(part, small, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    reduced = _reduced(part, small)
     shift = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1.0]])
     shrink = np.diag([small[0] / (x1 - x0), small[1] / (y1 - y0), 1.0])
     return seen(reduced, shrink @ shift @ to_stored, size, fine=True)

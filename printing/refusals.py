@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from printing.detect import SECOND_FACE
 from printing.models import PhotoFinding, PhotoReason
 
 R = PhotoReason
@@ -40,7 +41,7 @@ class Limit(NamedTuple):
 
 LIMITS: tuple[Limit, ...] = (
     Limit("certainty", R.NO_FACE, least=0.85),
-    Limit("second_face", R.SEVERAL_FACES, most=0.3),
+    Limit("second_face", R.SEVERAL_FACES, most=SECOND_FACE),
     Limit("eye_distance_px", R.FACE_TOO_SMALL, least=40.0),
     Limit("room_above", R.FACE_CUT, least=1.4),
     Limit("room_below", R.FACE_CUT, least=1.9),
