@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench bench-printing bench-chip bench-shipping lock system-packages clean
+.PHONY: demo test readers check format bench bench-printing bench-chip bench-shipping lock system-packages clean
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -37,9 +37,12 @@ bench-shipping: $(VENV)/.ready ## µs an address key, planning, labels and the p
 	$(BIN)/python -m benchmarks.shipping
 	$(BIN)/python -m benchmarks.postage
 
+readers: $(VENV)/.ready ## pyscard for PC/SC readers; builds against libpcsclite-dev, so it is an extra
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-pcsc.lock
+
 system-packages: ## Debian programs that the system tests meet (root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends poppler-utils cups-ipp-utils dbus avahi-daemon
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends poppler-utils cups-ipp-utils dbus avahi-daemon pcscd vsmartcard-vpcd libpcsclite-dev softhsm2 gcc libc6-dev
 
 format: $(VENV)/.ready
 	$(BIN)/ruff format .
@@ -49,6 +52,7 @@ lock: $(VENV)/.ready ## resolve pyproject.toml into hash-pinned locks
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev -o requirements-dev.lock pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["pcsc"], sep="\n")' | $(BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements-pcsc.lock -
 
 clean:
 	rm -rf $(VENV) demo build .mypy_cache .ruff_cache .pytest_cache
