@@ -68,9 +68,15 @@ def api(as_json: AsJson = False) -> int:
             listening = config.bind_socket()
         except SystemExit:  # how uvicorn says it
             raise _port_taken(settings) from None
-        _say_where(f"http://{settings.api_host}:{settings.api_port}{PATH}", as_json=as_json)
+        _say_where(address_of(settings), as_json=as_json)
         uvicorn.Server(config).run(sockets=[listening])
     return 0
+
+
+def address_of(settings: "Settings") -> str:
+    """Where reports are taken."""
+    host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host
+    return f"http://{host}:{settings.api_port}{PATH}"
 
 
 def token_of(settings: "Settings") -> str:

@@ -5,6 +5,7 @@ import typer
 from rich.console import Console
 
 from console.answer import answer, print_json
+from console.api import address_of, token_of
 from console.options import WORK, AsJson
 from console.show import line
 
@@ -18,16 +19,24 @@ def serve(as_json: AsJson = False) -> int:
     """Start the Prefect server with the bureau's flows and schedules.
 
     Runs on this machine only (127.0.0.1), until Ctrl-C. With --json one document
-    is printed once all is in place.
+    is printed once all is in place. The API for fault reports runs beside it when
+    HSECARD_API_TOKEN is set.
     """
     from flows.serve import serve as run_server
     from flows.settings import read_settings
 
-    def say_where(url: str) -> None:
-        if as_json:
-            print_json({"ui": url, "api": f"{url}/api"})
-        else:
-            Console().print(line(f"the bureau's flows are at {url}; Ctrl-C stops the server"))
+    settings = read_settings()
+    if settings.api_token is not None:
+        token_of(settings)  # a token that will not do is told here, not in the log of a program that ended
 
-    run_server(read_settings(), on_ready=say_where)
+    def say_where(url: str) -> None:
+        faults = address_of(settings) if settings.api_token is not None else None
+        if as_json:
+            print_json({"ui": url, "api": f"{url}/api", "faults": faults})
+            return
+        Console().print(line(f"the bureau's flows are at {url}; Ctrl-C stops the server"))
+        if faults:
+            Console().print(line(f"fault reports are taken at {faults}"))
+
+    run_server(settings, on_ready=say_where)
     return 0 if as_json else answer({}, [line("the server has stopped")], as_json=False)

@@ -89,13 +89,10 @@ def report_fault(house: House, card: Card, *, symptom: str, by: str) -> str:
     """The fault of one card: `reported`, or why not again. Raises Refused for a card that cannot be replaced free."""
     named = NamedCard(card=card.card_id, place=card.card_id)
     filed = file_report(house, FaultRequest(channel="command", by=by, symptom=symptom, cards=(named,)))
-    for problem in filed.problems:
-        raise (
-            refusal(card, filed.cards[0].outcome)
-            if problem.code.startswith("fault.")
-            else Refused("card.unknown", problem.message, field="card", fix=problem.fix)
-        )
-    return filed.cards[0].outcome
+    outcome = filed.cards[0].outcome
+    if filed.problems:
+        raise refusal(card, outcome)
+    return outcome
 
 
 # --- keeping ---------------------------------------------------------------------------------------------------

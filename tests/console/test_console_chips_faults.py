@@ -249,6 +249,14 @@ def test_the_api_does_not_start_without_a_token(
     assert (said.code, said.json["error"]["code"], said.json["error"]["field"]) == (3, code, "HSECARD_API_TOKEN")
 
 
+def test_the_server_does_not_start_with_a_token_that_will_not_do(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HSECARD_API_TOKEN", "with spaces in a long text")
+    said = terminal("serve", "--json")
+    assert (said.code, said.json["error"]["code"]) == (3, "api.weak_token")
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
