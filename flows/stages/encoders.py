@@ -134,8 +134,8 @@ def abreast(
     """Every encoder works through its share at once, one thread each; alone, in this thread. What a share raises
     beyond what `work` catches is raised when all have ended."""
     jobs = [(encoder, shares[encoder.name]) for encoder in desk.encoders if encoder.name in shares]
-    if len(jobs) == 1:
-        return [work(*jobs[0])]
+    if len(jobs) <= 1:  # none when somebody else took the cards meanwhile
+        return [work(*job) for job in jobs]
     with ThreadPoolExecutor(len(jobs), thread_name_prefix="encoder") as threads:
         under_way = [threads.submit(work, *job) for job in jobs]
     return [job.result() for job in under_way]
