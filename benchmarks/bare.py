@@ -13,6 +13,8 @@ from PIL import Image, ImageOps
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
+from printing.detect import bare_eyes
+
 WIDTH, HEIGHT = 520, 661  # 22 × 28 mm at 600 dpi
 CARD = (85.6 * 72 / 25.4, 53.98 * 72 / 25.4)
 
@@ -42,6 +44,24 @@ def bare_portrait(path: Path) -> bytes:
         ]
     )
     crop = cv2.warpAffine(picture, place, (WIDTH, HEIGHT), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    out = io.BytesIO()
+    Image.fromarray(crop).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def bare_portrait_with_eyes(path: Path) -> bytes:
+    """Decode at half size, find the eyes as the house does (BlazeFace, one pass of the mesh), one affine, encode."""
+    with Image.open(path) as opened:
+        opened.draft("RGB", (opened.width // 2, opened.height // 2))
+        picture = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+    scale = 640 / max(picture.shape[:2])
+    left, right = bare_eyes(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    middle, across = (left + right) / 2 / scale, (right - left) / scale
+    cos, sin = across / (0.24 * WIDTH)
+    shift = middle - (cos * WIDTH / 2 - sin * 0.45 * HEIGHT, sin * WIDTH / 2 + cos * 0.45 * HEIGHT)
+    place = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    crop = cv2.warpAffine(picture, place, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     out = io.BytesIO()
     Image.fromarray(crop).save(out, "JPEG", quality=90)
     return out.getvalue()

@@ -7,11 +7,14 @@ house, and the program that one writes on first thought (drawImage, Paragraph, t
 import argparse
 import hashlib
 import io
+import os
 import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +30,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph
 
-from benchmarks.bare import CARD, HEIGHT, WIDTH, bare_portrait
+from benchmarks.bare import CARD, HEIGHT, WIDTH, bare_portrait, bare_portrait_with_eyes
 from benchmarks.inbox import photographs
 from benchmarks.mixups import draw_similar, false_alarms, mix_ups, similar_card
 from printing.faces import lay_out, values
@@ -65,7 +68,7 @@ def phone_photos(count: int) -> list[bytes]:
             grow = (12_000_000 / (picture.width * picture.height)) ** 0.5
             size = round(picture.width * grow), round(picture.height * grow)
             file = io.BytesIO()
-            picture.resize(size, Image.Resampling.BICUBIC).save(file, "JPEG", quality=88)
+            picture.resize(size, Image.Resampling.BICUBIC).save(file, "JPEG", quality=88, exif=opened.getexif())
         found.append(file.getvalue())
     return found
 
@@ -174,12 +177,26 @@ def report_photos(count: int, folder: Path) -> None:
     for index, photo in enumerate(phone_photos(count)):
         paths.append(folder / f"{index}.jpg")
         paths[-1].write_bytes(photo)
-    house, floor = in_turn(
-        2,
+    house, floor, barest = in_turn(
+        3,
         lambda: [make_portrait(path.read_bytes()) for path in paths],
+        lambda: [bare_portrait_with_eyes(path) for path in paths],
         lambda: [bare_portrait(path) for path in paths],
     )
-    print(f"photos, 12 megapixels:  {count / house:8.1f} /s   ÷ bare loop {floor / house:.2f}")
+    print(f"photos, 12 megapixels:  {count / house:8.1f} /s   ÷ bare loop that finds the eyes {floor / house:.2f}")
+    print(f"                                      ÷ bare loop at a quarter, box only {barest / house:.2f}")
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores) as pool:
+        for work in (_portrait_of, bare_portrait_with_eyes):
+            list(pool.map(work, paths[:cores]))
+            begun = time.perf_counter()
+            list(pool.map(work, paths))
+            print(f"  {work.__name__.strip('_')}, {cores} processes: {count / (time.perf_counter() - begun):.1f} /s")
+
+
+def _portrait_of(path: Path) -> str:
+    verdict, portrait = make_portrait(path.read_bytes())
+    return portrait.sha256 if portrait else ", ".join(found.reason.value for found in verdict.findings)
 
 
 def report_faces(count: int, few: int) -> None:
@@ -216,16 +233,48 @@ def report_mix_ups() -> None:
     print(f"mix-ups caught:         {caught:,} of {len(tried):,}, false alarms {false_alarms(cards)} of {len(cards)}")
 
 
-def report_memory(count: int) -> None:
-    """Runs of 500 one after another, as the bureau draws them."""
+def draw_files(count: int) -> int:
+    """`count` cards as the bureau draws them, in files of at most 500 written and dropped in turn; peak RSS in kB."""
     portraits = [a_portrait(index) for index in range(20)] * (RUN // 20)
-    contents = contents_of(portraits)
+    with tempfile.TemporaryDirectory(prefix="hsecard-bench-") as folder:
+        for first in range(0, count, RUN):
+            few = portraits[: min(RUN, count - first)]
+            Path(folder, "run.pdf").write_bytes(draw_as_the_house(contents_of(few, first), few))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def report_memory(sizes: Sequence[int]) -> None:
+    """A fresh process for each size, so that none hides behind the peak of another."""
     peaks = []
-    for drawn in range(RUN, count + 1, RUN):
-        draw_as_the_house(contents, portraits)
-        if drawn in (RUN, count // RUN * RUN):
-            peaks.append(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB at {drawn:,}")
-    print(f"peak memory:            {', '.join(peaks)} cards in runs of {RUN}")
+    for count in sizes:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+            peaks.append(f"{fresh.submit(draw_files, count).result() / 1024:.0f} MB at {count:,}")
+    print(f"peak memory:            {', '.join(peaks)} cards in files of {RUN}")
+
+
+def report_all_cores(count: int) -> None:
+    """The same faces on every core at once, wall seconds: workers are warm, since the bureau's live for days."""
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+        list(pool.map(draw_share, [(draw, 20, 0) for draw in (True, False)] * cores))
+        walls: dict[bool, list[float]] = {True: [], False: []}
+        for turn in range(1, 4):
+            for as_house, seconds in walls.items():
+                jobs = [(as_house, count, (turn * cores + core) * count) for core in range(cores)]
+                seconds.append(max(pool.map(draw_share, jobs)))  # the slowest worker ends the run
+    house, floor = min(walls[True]), min(walls[False])
+    print(f"faces on {cores} cores:       {cores * count / house:8.1f} /s   ÷ reportlab floor {floor / house:.2f}")
+
+
+def draw_share(job: tuple[bool, int, int]) -> float:
+    """Wall seconds that one worker draws; making the made-up portraits does not count."""
+    as_house, count, first = job
+    portraits = [a_portrait(index) for index in range(20)] * -(-count // 20)
+    portraits = portraits[:count]
+    contents = contents_of(portraits, first)
+    begun = time.perf_counter()
+    (draw_as_the_house if as_house else draw_floor)(contents, portraits)
+    return time.perf_counter() - begun
 
 
 def main() -> None:
@@ -234,12 +283,13 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=RUN)
     parser.add_argument("--plain", type=int, default=40)
     parser.add_argument("--pages", type=int, default=40)
-    parser.add_argument("--memory", type=int, default=10_000)
+    parser.add_argument("--memory", type=int, nargs="+", default=[500, 2_000, 10_000])
     given = parser.parse_args()
     report_memory(given.memory)
     with tempfile.TemporaryDirectory(prefix="hsecard-bench-") as folder:
         report_photos(given.photos, Path(folder))
     report_faces(given.faces, given.plain)
+    report_all_cores(given.faces)
     report_read_back(given.pages)
     report_mix_ups()
 
