@@ -22,7 +22,10 @@ class Encoder(Protocol):
         ...
 
     def present(self, tray: str, position: int) -> AbstractContextManager[Transport]:
-        """Power the chip at that place for the length of the context. Raises Unavailable (`chip.no_reader`)."""
+        """Power the chip at that place for the length of the context, alone with it.
+
+        Raises Unavailable: `chip.no_reader`, `chip.reader_service`, `chip.reader_busy`, `chip.not_presented`.
+        """
         ...
 
 
