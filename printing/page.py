@@ -60,10 +60,9 @@ class Press:
     """One print-ready file while it is written: sides of cards are set down at dots of a page, page after page."""
 
     def __init__(self, page_dots: tuple[int, int], *, title: str) -> None:
-        self._file = io.BytesIO()
         size = page_dots[0] * DOT_PT, page_dots[1] * DOT_PT
         self._canvas = Canvas(
-            self._file, pagesize=size, invariant=1, pageCompression=1, initialFontName=font_name("regular")
+            io.BytesIO(), pagesize=size, invariant=1, pageCompression=1, initialFontName=font_name("regular")
         )
         self._canvas.setTitle(title)
         self._canvas.setCreator("hsecard")
@@ -108,8 +107,8 @@ class Press:
 
     def finish(self) -> bytes:
         """The whole file."""
-        self._canvas.save()
-        return self._file.getvalue()
+        document: bytes = self._canvas.getpdfdata()
+        return document
 
     def _draw_form(self, look: Look, side: Side, name: str) -> None:
         """All that every card of a design shares, as one form XObject."""
