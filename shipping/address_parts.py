@@ -70,11 +70,15 @@ def _take_receiver(parts: Parts, fields: Mapping[str, str]) -> None:
             (parts.care_of, "", parts.attention) if parts.care_of else (parts.attention, "", "")
         )
     if typed := fields["attention"]:
-        parts.attention = _take_persons(parts, f"Att: {typed}".replace("\n", ", ")) or parts.attention
+        text = typed.replace("\n", ", ")
+        if (found := _CARE_OF.search(text)) is not None:
+            parts.care_of = _without_attention(parts, text[found.end() :])
+            text = text[: found.start()]
+        parts.attention = _ATTENTION.sub("", text).strip(_EDGES) or parts.attention
     if typed := fields["care_of"]:
         text = typed.replace("\n", ", ")
         found = _CARE_OF.match(text)
-        parts.care_of = (text[found.end() :] if found else text).strip(_EDGES)
+        parts.care_of = _without_attention(parts, text[found.end() :] if found else text)
 
 
 def _take_persons(parts: Parts, text: str) -> str:
@@ -87,8 +91,10 @@ def _take_persons(parts: Parts, text: str) -> str:
 
 def _without_attention(parts: Parts, text: str) -> str:
     if _ATTENTION_HINT.search(text) and (found := _ATTENTION.search(text)) is not None:
-        person = _ATTENTION.sub("", text[found.start() :]).strip(_EDGES + ")")
-        parts.attention, text = person or parts.attention, text[: found.start()].strip(_EDGES + "(")
+        before, person = text[: found.start()].strip(_EDGES + "("), text[found.start() :]
+        if not before:  # `Att: Kari, Fjordbygg AS`: the person first, the business after the comma
+            person, _, before = person.partition(",")
+        parts.attention, text = _ATTENTION.sub("", person).strip(_EDGES + ")") or parts.attention, before
     return text.strip(_EDGES)
 
 
@@ -191,10 +197,10 @@ def _take_piece(parts: Parts, text: str) -> None:
 
 
 def _take_box(parts: Parts, before: str, number: str | None, office: str) -> None:
-    office = office if not any(map(str.isdigit, office)) else ""
-    parts.box = Box(number, " ".join(word for word in ("Postboks", number or "", office) if word))
-    if before:
-        parts.street.append(before)
+    street = [before, office] if any(map(str.isdigit, office)) else [before]  # `Postboks 12 / Storgata 5`
+    named = "" if len(street) > 1 else office
+    parts.box = Box(number, " ".join(word for word in ("Postboks", number or "", named) if word))
+    parts.street += filter(None, (text.strip(" /-") for text in street))
 
 
 def _takes_person(parts: Parts, text: str) -> bool:
@@ -216,7 +222,7 @@ def _takes_person(parts: Parts, text: str) -> bool:
 
 def _repeats(parts: Parts, text: str, *, begun: bool) -> bool:
     """True for a piece of the street field that only says the receiver, the place or the country once more."""
-    said = country_code(text) if len(text) > 2 and not any(map(str.isdigit, text)) else None
+    said = country_code(text) if (len(text) > 2 or text == "UK") and not any(map(str.isdigit, text)) else None
     if said is not None and said == parts.code:
         return True
     if not begun:

@@ -29,6 +29,8 @@ from shipping.spelling import (
 
 RULE_VERSION = 2
 FIELDS = ("recipient", "attention", "care_of", "street", "postcode", "city", "country")
+# a spreadsheet makes 5-7 the fifth of July; a street may be named for a day, but its number comes after that
+_BECAME_DATE = re.compile(r"\b\d{1,2}[.-]\s?(?:jan|feb|mar|apr|mai|jun|jul|aug|sep|okt|nov|des)\.?$", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]+")
 _NOTHING = frozenset({"", "ukjent", "unknown", "na", "nan", "ingen", "none", "null", "mangler", "ikkeoppgitt"})
 _NO_ADDRESS = _NOTHING | {
@@ -77,7 +79,7 @@ def read_typed(fields: Mapping[str, object], *, register: Register | None = None
         key=_key(parts, country, place.postcode, point.key),
         rule_version=RULE_VERSION,
         reasons=tuple(dict.fromkeys(reasons)),
-        label_lines=tuple(printable(line) for line in lines),
+        label_lines=tuple(filter(str.strip, map(printable, lines))),
         suggestion=place.suggestion or _suggestion(reasons),
     )
 
@@ -100,7 +102,7 @@ def _unfit_text(typed: list[str]) -> list[str]:
         reasons.append("control_characters")
     if has_lost_letters(together):
         reasons.append("unreadable_characters")
-    if any([looks_like_formula(text) for text in typed if not text[0].isalnum()]):
+    if any(looks_like_formula(text) for text in typed if not text[0].isalnum()):
         reasons.append("formula")
     return reasons
 
@@ -121,6 +123,8 @@ def _norwegian_point(parts: Parts, place: Verdict, register: Register) -> _Point
         pairs = [("", pairs[0][1])]  # `Utsira, 5547 UTSIRA`: the place once more, no street
     street_lines = tuple(text for _, text in pairs)
     written = pairs[0][0] if len(pairs) == 1 else street_key(", ".join(street_lines))
+    if any(map(_BECAME_DATE.search, parts.street)):
+        return _Point(written, street_lines, False, ("house_number_date",))
     streets = [key for key, _ in pairs if not is_unit(key)]
     has_street = _letters(" ".join(streets)) not in _NO_ADDRESS
     if parts.box is not None and not (has_street and place.category == "G"):
@@ -189,6 +193,7 @@ _ADVICE = {
     "street_missing": "give the street with its number, the place name, or the post box",
     "city_missing": "give the name of the place too",
     "house_number_missing": "give the house number too",
+    "house_number_date": "type the house number again: a spreadsheet has made it a date",
     "box_number_missing": "give the number of the post box",
     "control_characters": "type the address again: it holds characters that cannot be printed",
     "unreadable_characters": "type the address again: a program has damaged its letters",

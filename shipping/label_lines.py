@@ -55,7 +55,7 @@ def _last_lines(place: Verdict, country: str) -> list[str]:
         return (
             [place.city, place.postcode, name] if country == "GB" else [f"{place.city} {place.postcode}".strip(), name]
         )
-    code = f"{rules.label_prefix}{place.postcode}"
+    code = f"{rules.label_prefix}{place.postcode}" if place.postcode else ""
     if not rules.label_prefix and place.postcode.isdigit():
         code = f"{country}-{place.postcode}"
     return [f"{code} {place.city}".strip(), name]

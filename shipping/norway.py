@@ -19,16 +19,16 @@ _STREET_WORDS = (
     ("all", re.compile(r"(?:alleen|alleer|alle)\b"), "alle "),
     ("terr", re.compile(r"(?:terrassen|terrasse)\b|\bterr\b\.?|(?<=[^\W\d_]{2})terr\."), "terrasse "),
 )
-_SANKT = re.compile(r"\b(?:sankt|sanct|sct|skt|st)\b\.?(?=\s*[^\W\d_]{2})")
+_SANKT = re.compile(r"\b(?:sankt|sanct|sct|skt|st)\b\.?[\s-]*(?=[^\W\d_]{2})")
 _TITLES = (
-    (re.compile(r"\b(?:dr|doktor)\b\.?(?=\s*[^\W\d_]{2})"), "doktor "),
-    (re.compile(r"\b(?:prof|professor)\b\.?(?=\s*[^\W\d_]{2})"), "professor "),
-    (re.compile(r"\b(?:gen|general)\b\.?(?=\s*[^\W\d_]{3})"), "general "),
-    (re.compile(r"\b(?:chr)\b\.?(?=\s*[^\W\d_]{2})"), "christian "),
-    (re.compile(r"\b(?:kapt|kpt)\b\.?(?=\s*[^\W\d_]{2})"), "kaptein "),
-    (re.compile(r"\b(?:biskop|bisp)\b\.?(?=\s*[^\W\d_]{3})"), "biskop "),
-    (re.compile(r"\b(?:gml)\b\.?(?=\s*[^\W\d_]{2})"), "gamle "),
-    (re.compile(r"\b(?:sdr)\b\.?(?=\s*[^\W\d_]{2})"), "søndre "),
+    (re.compile(r"\b(?:dr|doktor)\b\.?[\s-]*(?=[^\W\d_]{2})"), "doktor "),
+    (re.compile(r"\b(?:prof|professor)\b\.?[\s-]*(?=[^\W\d_]{2})"), "professor "),
+    (re.compile(r"\b(?:gen|general)\b\.?[\s-]*(?=[^\W\d_]{3})"), "general "),
+    (re.compile(r"\b(?:chr)\b\.?[\s-]*(?=[^\W\d_]{2})"), "christian "),
+    (re.compile(r"\b(?:kapt|kpt)\b\.?[\s-]*(?=[^\W\d_]{2})"), "kaptein "),
+    (re.compile(r"\b(?:biskop|bisp)\b\.?[\s-]*(?=[^\W\d_]{3})"), "biskop "),
+    (re.compile(r"\b(?:gml)\b\.?[\s-]*(?=[^\W\d_]{2})"), "gamle "),
+    (re.compile(r"\b(?:sdr)\b\.?[\s-]*(?=[^\W\d_]{2})"), "søndre "),
 )
 _SHORTENED = re.compile(r"\b(?:dr|prof|gen|chr|kapt|kpt|bisp|gml|sdr|doktor|professor|general|biskop)\b")
 _ROMAN = re.compile(

@@ -12,7 +12,9 @@ _INVISIBLE |= dict.fromkeys([*range(0x2060, 0x2070), *range(0xFE00, 0xFE10)])
 _DASHES = {ord(dash): "-" for dash in "‐‑‒–—―−﹘﹣－"}
 _QUOTES = {ord(quote): "'" for quote in "’‘‛´`ʼ′＇"} | {ord(quote): '"' for quote in "“”„‟«»″"}
 _TABLE = {**_INVISIBLE, **_DASHES, **_QUOTES, 0x2044: "/", 0x2215: "/", 0xFF0F: "/"}
-_RAISED = re.compile(r"(?<=\d)(?=[²³¹ªº⁰-₟¼-¾⅐-⅞])")  # NFKC would run 5½ and 5² together into 51/2 and 52
+_RAISED = re.compile(
+    r"(?<=\d)(?=[²³¹ªº⁰-₟¼-¾⅐-⅞])|(?<=[²³¹⁰-₟¼-¾⅐-⅞])(?=\d)"
+)  # NFKC would run 5½ and 5² together into 51/2 and 52
 _LINE_ENDS = re.compile(r"[\r\n\u2028\u2029\u0085\v\f]+")
 _NO_LETTERS = str.maketrans({"ä": "æ", "ö": "ø", "œ": "ø", "ð": "d", "þ": "th", "ß": "ss", "ł": "l", "đ": "d"})
 _PLAIN_LETTERS = str.maketrans(
