@@ -8,6 +8,7 @@ millimetre.
 
 import io
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -88,15 +89,21 @@ def open_scan(data: bytes) -> list[Pixels]:
         if data[:5] == b"%PDF-":
             with opened_pdf(data) as document:
                 return [page_pixels(document[index], _PDF_DPI) for index in range(min(len(document), _MAX_FRAMES))]
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
-                raise _no_picture(f"{picture.width} x {picture.height} pixels")
-            frames = ImageSequence.Iterator(picture)
-            return [np.asarray(frame.convert("RGB")) for _, frame in zip(range(_MAX_FRAMES), frames, strict=False)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return _frames(data)
     except (UnidentifiedImageError, pypdfium2.PdfiumError, OSError, ValueError, SyntaxError) as fault:
         raise _no_picture(type(fault).__name__) from None
-    except (Image.DecompressionBombError, MemoryError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
         raise _no_picture("more pixels than a card needs") from None
+
+
+def _frames(data: bytes) -> list[Pixels]:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+        if picture.width * picture.height > _MAX_PIXELS:
+            raise _no_picture(f"{picture.width} x {picture.height} pixels")
+        frames = ImageSequence.Iterator(picture)
+        return [np.asarray(frame.convert("RGB")) for _, frame in zip(range(_MAX_FRAMES), frames, strict=False)]
 
 
 def _no_picture(why: str) -> Refused:
