@@ -46,7 +46,7 @@ def report_fault(
     *,
     by: By,
     cards: Annotated[
-        list[str] | None, typer.Argument(metavar="[CARD]...", help="Card numbers, or card ids.", show_default=False)
+        list[str] | None, typer.Argument(metavar="CARD", help="Card numbers, or card ids.", show_default=False)
     ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", metavar="FILE", help="A list instead: .csv, .json, or one card a line.")
@@ -200,7 +200,7 @@ def _offer(by: str, name: str) -> str:
 
 
 def _view_shown(view: "CohortView", offers: dict[str, str]) -> list[RenderableType]:
-    columns = (view.by.value, "encoded", "posted", "reported", "recalled", "rate", "95 %", "")
+    columns = (view.by.value, "encoded", "posted", "reported", "recalled", "rate %", "95 %", "")
     rows = [_row(cohort) for cohort in (*view.cohorts, view.house)]
     shown = [table(f"Chips by {view.by.value}", columns, rows, right=columns[1:-1])]
     for cohort in view.cohorts:
