@@ -137,6 +137,7 @@ def _fit_for_production(settings: Settings) -> Settings:
     unsafe = {
         "HSECARD_SECRET": settings.secret.get_secret_value() == _BUILT_IN_SECRET,
         "HSECARD_CLOCK": settings.clock is not None,
+        "HSECARD_ENCODERS": any(address.startswith("virtual:") for address in settings.encoders),
         "HSECARD_VIRTUAL_FAULTS": bool(settings.virtual_faults),
         "HSECARD_DURABLE": not settings.durable,
         "HSECARD_KEYS": settings.keys == "software",

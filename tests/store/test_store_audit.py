@@ -144,6 +144,8 @@ _GOOD_IS_SPOILED = (
 )
 _AT = "'2026-11-23T12:00:00.000000Z'"
 
+_QUARANTINE = "INSERT INTO chip_quarantines (card_id, round, batch_id, encoder, cause, state, found_at) "
+
 PLANTS: dict[str, Callable[[Hand], None]] = {
     "card.known_state": _does("UPDATE cards SET hold_reason = 'weather' WHERE card_id = 'B-2-2'"),
     "card.state_is_journal": _does("UPDATE cards SET state = 'pictured' WHERE card_id = 'B-2-3'"),
@@ -233,6 +235,12 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
     "refund.two_people": _does("UPDATE refund_cases SET approved_by = proposed_by WHERE case_id = 'R-1'"),
     "refund.finding_once": _does("UPDATE refund_items SET finding_id = 'E-1/v1' WHERE case_id = 'R-2'"),
     "refund.credited": _does("UPDATE refund_cases SET credit_note = 7 WHERE case_id = 'R-1'"),
+    "encode.taken": _does("INSERT INTO encode_leases VALUES ('B-2-2', 'P-2', 'a', 'run', '2026-11-23')"),
+    "chip.aside": _does(_QUARANTINE + "VALUES ('B-2-1', 1, 'P-2', 'a', 'x', 'open', '2026-11-23')"),
+    "chip.two_people": _does(
+        _QUARANTINE + "VALUES ('B-2-1', 1, 'P-2', 'a', 'x', 'released', '2026-11-23')",
+        "UPDATE chip_quarantines SET asker = 'bo', releaser = 'bo', closed_at = '2026-11-23'",
+    ),
     "document.bytes": _change_a_letter,
     "blob.there": _erase_a_portrait,
     "effect.posted": _does("UPDATE effects SET state = 'unsure' WHERE kind = 'book' AND subject = 'S-1'"),
