@@ -32,6 +32,7 @@ from chip.rollover import roll_over
 from chip.verify import read_chip
 from console.cli import main
 from flows.house import open_house
+from tests.console.terminal import NOW, PHOTOS, order, put
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 MISSING = (shutil.which("softhsm2-util") is None or not Path(MODULE).exists()) and os.environ.get("CI") is None
@@ -304,3 +305,28 @@ def test_keys_are_made_and_the_house_opens_with_them_from_the_terminal(
     with open_house(actor="test") as house:
         assert house.profile.key_generation == 7
         assert house.keys.check_value("read", 7) == _keys().check_value("read", 7)
+
+
+def test_line_waits_for_the_keys_and_loses_no_blank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"HOME": tmp_path / "home", "ENVIRONMENT": "test", "ENGINE": "inline", "CLOCK": NOW, "DURABLE": "false"}
+    for name, value in {**settings, "KEYS": URI, "KEYS_PIN": PIN, "KEY_GENERATION": 99}.items():
+        monkeypatch.setenv(f"HSECARD_{name}", str(value))
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "face.jpg").write_bytes(sorted(PHOTOS.glob("*.jpg"))[0].read_bytes())
+    put(inbox, "one.json", order("ONE-1", photos=["face.jpg"]))
+    assert [main(["blanks", "receive", "--lot", "L", "--count", "5"]), main(["orders", "import", str(inbox)])] == [0, 0]
+    assert main(["produce"]) == 0
+    capsys.readouterr()
+    assert main(["encode", "--json"]) == 4
+    assert "chip.keys_missing" in capsys.readouterr().out
+    assert main(["cards", "show", "ONE-1-1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["card"]["state"] == "printed"
+    if not _keys().existing(7):
+        _keys().create(7)
+    monkeypatch.setenv("HSECARD_KEY_GENERATION", "7")
+    assert main(["encode", "--json"]) == 0
+    assert main(["chip", "read", "--tray", "P-000001", "--position", "1"]) == 0
+    assert main(["audit"]) == 0
