@@ -7,7 +7,7 @@ or that the printer does not know any more waits for a person (`flows.stages.out
 from cards.batch import Batch, BatchCard, BatchState
 from cards.blanks import BlankAccount, BlankMove
 from cards.effects import Effect, EffectKind, EffectState
-from cards.errors import HseCardError, Spoiled, Unsure
+from cards.errors import HseCardError, Refused, Spoiled, Unsure
 from cards.life import CardState
 from flows.house import House
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
@@ -134,19 +134,31 @@ def _trouble(batch_id: str, state: PrintJobState, reason: str | None) -> list[Pr
 def in_doubt(house: House) -> list[Problem]:
     """Every print job that only a person, or the printer's own list, can settle."""
     with house.store.read() as uow:
-        unsure = [effect for effect in uow.effects.open_of(EffectKind.PRINT) if effect.state is EffectState.UNSURE]
         waiting = [job for job in uow.print_jobs.unfinished() if job.state in _FOR_A_PERSON]
+        unanswered = [
+            effect
+            for effect in uow.effects.in_state(EffectState.UNSURE, EffectState.REFUSED)
+            if effect.kind is EffectKind.PRINT and uow.batches.get(effect.subject).state is BatchState.FROZEN
+        ]
     problems = [problem for job in waiting for problem in _trouble(job.batch_id, job.state, job.reason)]
-    return [*problems, *(_unsettled(effect.subject) for effect in unsure)]
+    return [*problems, *map(_unanswered, unanswered)]
 
 
-def _unsettled(batch_id: str) -> Problem:
-    fault = Unsure(
-        "print.unsettled",
-        f"the run {batch_id} was sent and nobody knows whether the printer has it",
-        fix="run `hsecard reconcile`; if it stays, look at the printer and tell it with `hsecard prints outcome`",
-    )
-    return Problem.of(batch_id, fault)
+def _unanswered(effect: Effect) -> Problem:
+    fault: HseCardError
+    if effect.state is EffectState.REFUSED:
+        fault = Refused(
+            "print.refused",
+            f"the printer refused the run {effect.subject}: {(effect.answer or {}).get('message', 'no reason given')}",
+            fix="correct the settings, then free its cards: `hsecard prints outcome BATCH --rest unprinted`",
+        )
+    else:
+        fault = Unsure(
+            "print.unsettled",
+            f"the run {effect.subject} was sent and nobody knows whether the printer has it",
+            fix="run `hsecard reconcile`; if it stays, look at the printer and tell it with `hsecard prints outcome`",
+        )
+    return Problem.of(effect.subject, fault)
 
 
 # --- what came out ---------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from flows.stages.by_hand import receive_blanks
 from flows.stages.intake import import_orders
 from flows.stages.line import Tally, run_line
 from flows.stages.outcomes import Told, record_outcome
-from flows.stages.press import PRESS
+from flows.stages.press import PRESS, in_doubt
 from flows.stages.produce import PRODUCE
 from printing.adapters.ipp import IppOptions, IppPrinter
 from printing.models import PrintJobState
@@ -230,10 +230,12 @@ def test_a_job_given_up_is_asked_of_a_person_and_made_good(device: Device, house
     assert len(device.printed()) == 2
 
 
-def test_media_that_the_printer_does_not_have_are_refused(device: Device) -> None:
-    printer = IppPrinter(device.uri, clock=SystemClock(), options=IppOptions(media="iso_a4_210x297mm"))
-    with pytest.raises(Refused, match=r"print\.refused"):
-        printer.submit("k", "t", b"%PDF")
+def test_media_that_the_printer_does_not_have_are_refused_and_the_cards_go_free(device: Device, house: House) -> None:
+    wrong = IppPrinter(device.uri, clock=SystemClock(), options=IppOptions(media="iso_a4_210x297mm"))
+    assert codes(run_line(with_printer(house, wrong), PRESS)) == ["print.refused"]
+    assert [problem.code for problem in in_doubt(house)] == ["print.refused"]
+    record_outcome(house, "P-000001", Told(rest="unprinted"))
+    assert in_doubt(house) == []
     assert device.printed() == []
 
 
