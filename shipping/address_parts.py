@@ -23,6 +23,7 @@ _ATTENTION_HINT = re.compile(r"att|v\s?/|fao|f\.|kontakt|z\.?\s?h", re.IGNORECAS
 _PREFIX = re.compile(r"^([A-Z]{1,3})\s*-\s*(?=[A-Z]{0,2}\d)|^(SE|DK|FI|DE|LT|PL|NO|SJ)\s*(?=\d)", re.IGNORECASE)
 _HOUSE = re.compile(r"^\d+\s*[A-Za-z]?$|^[A-Za-z]$")
 _PLACE = r"[^\W\d_][^\W\d_ .'’()/-]*(?:[ .'’()/-]+[^\W\d_]+)*\.?\)?"
+_PERSON_HINT = re.compile(f"{_CARE_OF_HINT.pattern}|{_ATTENTION_HINT.pattern}", re.IGNORECASE)
 _EDGES = " ,;"
 
 
@@ -51,11 +52,13 @@ class Parts:
     country: str = ""
     code: str | None = None
     inline_code: str = ""
+    names_persons: bool = True  # a c/o or an attention may stand in some field
 
 
 def in_parts(fields: Mapping[str, str]) -> Parts:
     """Take the seen fields of an address apart."""
     parts = Parts(country=fields["country"].strip(" .,;"))
+    parts.names_persons = _PERSON_HINT.search("\n".join(fields.values())) is not None
     _take_receiver(parts, fields)
     _take_place(parts, " ".join(fields["postcode"].split("\n")), fields["city"])
     _take_street(parts, fields["street"])
@@ -83,6 +86,8 @@ def _take_receiver(parts: Parts, fields: Mapping[str, str]) -> None:
 
 def _take_persons(parts: Parts, text: str) -> str:
     """The text without its c/o and its attention, which go where they belong."""
+    if not parts.names_persons:
+        return text.strip(_EDGES)
     if _CARE_OF_HINT.search(text) and (found := _CARE_OF.search(text)) is not None:
         parts.care_of, text = text[found.end() :].strip(_EDGES + ")"), text[: found.start()].strip(_EDGES + "(")
         parts.care_of = _without_attention(parts, parts.care_of)
@@ -205,6 +210,8 @@ def _take_box(parts: Parts, before: str, number: str | None, office: str) -> Non
 
 def _takes_person(parts: Parts, text: str) -> bool:
     """A piece that names whom the letter is in care of, or for the attention of."""
+    if not parts.names_persons:
+        return False
     if _CARE_OF_HINT.search(text) and (found := _CARE_OF.search(text)) is not None:
         before, person = text[: found.start()].strip(), text[found.end() :].strip()
         parts.care_of = parts.care_of or person

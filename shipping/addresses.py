@@ -62,7 +62,7 @@ def read_address(address: Address, *, register: Register | None = None) -> Addre
 def read_typed(fields: Mapping[str, object], *, register: Register | None = None) -> AddressReading:
     """The same for fields that came from outside and may be missing, empty, numbers or nonsense."""
     typed = {name: _as_text(fields.get(name)) for name in FIELDS}
-    reasons = _unfit_text([text for text in typed.values() if text])
+    reasons = _unfit_text(list(filter(None, typed.values())))
     parts = in_parts({name: seen(text) if text else "" for name, text in typed.items()})
     if parts.code is None:
         reasons.append("country_unknown")
@@ -86,8 +86,8 @@ def read_typed(fields: Mapping[str, object], *, register: Register | None = None
 
 def _as_text(value: object) -> str:
     """A field's text; a number as a spreadsheet shows it (184.0 is 184), and nothing for what is neither."""
-    if isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str):
+        return value or ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, int | float) and not isinstance(value, bool) and value == value:  # noqa: PLR0124 -- NaN is not
@@ -102,7 +102,7 @@ def _unfit_text(typed: list[str]) -> list[str]:
         reasons.append("control_characters")
     if has_lost_letters(together):
         reasons.append("unreadable_characters")
-    if any(looks_like_formula(text) for text in typed if not text[0].isalnum()):
+    if (odd := [text for text in typed if not text[0].isalnum()]) and any(map(looks_like_formula, odd)):
         reasons.append("formula")
     return reasons
 
@@ -119,11 +119,11 @@ def _letters(text: str) -> str:
 def _norwegian_point(parts: Parts, place: Verdict, register: Register) -> _Point:
     """Box or street, as the postcode's category wants it when it is known; a box otherwise goes before a street."""
     pairs = _in_order([street_key(text) for text in parts.street], parts.street)
-    if len(pairs) == 1 and folded_no(pairs[0][1]) == folded_no(parts.city):
+    if len(pairs) == 1 and pairs[0][0][-1].isalpha() and folded_no(pairs[0][1]) == folded_no(parts.city):
         pairs = [("", pairs[0][1])]  # `Utsira, 5547 UTSIRA`: the place once more, no street
     street_lines = tuple(text for _, text in pairs)
     written = pairs[0][0] if len(pairs) == 1 else street_key(", ".join(street_lines))
-    if any(map(_BECAME_DATE.search, parts.street)):
+    if written[-1:].isalpha() and any(map(_BECAME_DATE.search, parts.street)):
         return _Point(written, street_lines, False, ("house_number_date",))
     streets = [key for key, _ in pairs if not is_unit(key)]
     has_street = _letters(" ".join(streets)) not in _NO_ADDRESS
@@ -205,4 +205,6 @@ _ADVICE = {
 
 
 def _suggestion(reasons: list[str]) -> str | None:
+    if not reasons:
+        return None
     return next((_ADVICE[reason] for reason in reasons if reason in _ADVICE), None)

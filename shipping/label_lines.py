@@ -29,7 +29,7 @@ def laid_out(parts: Parts, delivery: tuple[str, ...], *, place: Verdict, country
     if len(lines) > LINES_MAX and parts.attention and len(receiver) == 1:
         lines = _attention_beside(lines)
     too_long = (
-        len(lines) > LINES_MAX or len(receiver) > _RECIPIENT_LINES_MAX or any(len(line) > LINE_MAX for line in lines)
+        len(lines) > LINES_MAX or len(receiver) > _RECIPIENT_LINES_MAX or max(map(len, lines), default=0) > LINE_MAX
     )
     return tuple(lines), too_long
 

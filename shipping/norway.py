@@ -8,16 +8,16 @@ import re
 
 from shipping.spelling import folded_no, joined
 
-# Each rule stands behind a word that must occur for it to matter: looking for that is far cheaper than the pattern.
+# Each rule stands behind letters of which some must occur for it to matter: looking for them is far cheaper.
 _STREET_WORDS = (
-    ("g", re.compile(r"(?:gaten|gatene|gata|gatå|gate|gatan|gaden|gade|gtn|gta|gt)\b\.?"), "gate "),
-    ("g", re.compile(r"(?<=[^\W\d_]{2})g\.\s*(?=\d|$)|(?<=\s)g\.?\s+(?=\d)"), "gate "),
-    ("vn", re.compile(r"(?<=[^\W\d_]{3})(?<!av)(?<!ov)vn\b\.?|\bvn\b\.?|(?<=[^\W\d_]{3})vn\."), "vei "),
-    ("ve", re.compile(r"(?:veien|vegen|veia|vega|veie|vegan|vei|veg|vejen|vej)\b\.?"), "vei "),
-    ("v", re.compile(r"(?<=[^\W\d_]{2})v\.\s*(?=\d|$)|(?<=\s)v\.?\s+(?=\d)"), "vei "),
-    ("pl", re.compile(r"(?:plassen|plass)\b|(?<=[^\W\d_]{2})pl\.|\bpl\b\.?"), "plass "),
-    ("all", re.compile(r"(?:alleen|alleer|alle)\b"), "alle "),
-    ("terr", re.compile(r"(?:terrassen|terrasse)\b|\bterr\b\.?|(?<=[^\W\d_]{2})terr\."), "terrasse "),
+    ("ga", "gt", re.compile(r"(?:gaten|gatene|gata|gatå|gate|gatan|gaden|gade|gtn|gta|gt)\b\.?"), "gate "),
+    ("g.", " g", re.compile(r"(?<=[^\W\d_]{2})g\.\s*(?=\d|$)|(?<=\s)g\.?\s+(?=\d)"), "gate "),
+    ("vn", "vn", re.compile(r"(?<=[^\W\d_]{3})(?<!av)(?<!ov)vn\b\.?|\bvn\b\.?|(?<=[^\W\d_]{3})vn\."), "vei "),
+    ("ve", "ve", re.compile(r"(?:veien|vegen|veia|vega|veie|vegan|vei|veg|vejen|vej)\b\.?"), "vei "),
+    ("v.", " v", re.compile(r"(?<=[^\W\d_]{2})v\.\s*(?=\d|$)|(?<=\s)v\.?\s+(?=\d)"), "vei "),
+    ("pl", "pl", re.compile(r"(?:plassen|plass)\b|(?<=[^\W\d_]{2})pl\.|\bpl\b\.?"), "plass "),
+    ("all", "all", re.compile(r"(?:alleen|alleer|alle)\b"), "alle "),
+    ("terr", "terr", re.compile(r"(?:terrassen|terrasse)\b|\bterr\b\.?|(?<=[^\W\d_]{2})terr\."), "terrasse "),
 )
 _SANKT = re.compile(r"\b(?:sankt|sanct|sct|skt|st)\b\.?[\s-]*(?=[^\W\d_]{2})")
 _TITLES = (
@@ -87,10 +87,10 @@ def street_key(text: str) -> str:
         for pattern, form in _UNITS:
             folded = pattern.sub(f" {form} " if form else " ", folded)
         folded = _UNIT_OF_A_FLAT.sub("", " ".join(folded.split()))
-    for sign, pattern, form in _STREET_WORDS:
-        if sign in folded:
+    for sign, other, pattern, form in _STREET_WORDS:
+        if sign in folded or other in folded:
             folded = pattern.sub(form, folded)
-    if "st" in folded or "sanct" in folded or "kt" in folded or "sct" in folded:
+    if "st." in folded or "st " in folded or "st-" in folded or "kt" in folded or "ct" in folded:
         folded = _SANKT.sub("sankt ", folded)
     if _SHORTENED.search(folded):
         for pattern, form in _TITLES:

@@ -46,7 +46,7 @@ def printable(text: str) -> str:
 
 def has_control_characters(text: str) -> bool:
     """True for characters that nobody types in an address (NUL, escape …); tabs and line ends are only layout."""
-    return not text.isprintable() and any(
+    return not text.isprintable() and any(  # Unicode's invisible marks are no fault, only unseen
         unicodedata.category(letter) in ("Cc", "Co", "Cs", "Cn") and letter not in "\t\r\n\v\f\x85" for letter in text
     )
 
@@ -60,9 +60,11 @@ _MIXED = re.compile(r"[A-Za-zÀ-ɏ][\u0370-\u052f]|[\u0370-\u052f][A-Za-zÀ-ɏ]"
 
 def has_lost_letters(text: str) -> bool:
     """True for text that some program has damaged (`Gr?nland`, `BlÃ¥`), pictures, and look-alike letters in a word."""
+    if text.isascii():
+        return "?" in text and _LOST.search(text) is not None
     if _LOST.search(text) is not None:
         return True
-    if text.isascii() or max(text) < "\u0370":
+    if max(text) < "\u0370":
         return False
     text = unicodedata.normalize("NFKC", text)  # ℅ and № are words, a picture stays one
     return _MIXED.search(text) is not None or any(unicodedata.category(letter) == "So" for letter in text)
