@@ -23,7 +23,7 @@ Points = npt.NDArray[np.floating[Any]]
 
 _BLAZE_PX, _MESH_PX, _IRIS_PX = 256, 192, 64
 _BLAZE_SCORE, _MESH_SCORE = 0.5, 0.5
-_BEYOND_DOUBT = 0.9995
+_BEYOND_DOUBT = 0.99999  # faces the right way up are surer than that, those upside down never above 0.9997
 _YUNET_SCORE = 0.75  # at 0.6 it sees faces in studio backdrops
 _MOST_CANDIDATES = 8
 SECOND_FACE = 0.3  # of the first face's size: smaller ones in the background do not count
