@@ -23,6 +23,8 @@ LOOKS_ONLY = {
     ("layouts", "preview"),
     ("layouts", "schema"),
     ("addresses", "check"),
+    ("invoices", "list"),
+    ("invoices", "export"),
     ("batches", "list"),
     ("batches", "show"),
     ("prints", "list"),
