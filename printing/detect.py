@@ -27,6 +27,7 @@ _BEYOND_DOUBT = 0.99999  # faces the right way up are surer than that, those ups
 _YUNET_SCORE = 0.75  # at 0.6 it sees faces in studio backdrops
 _MOST_CANDIDATES = 8
 SECOND_FACE = 0.3  # of the first face's size: smaller ones in the background do not count
+_LEAST_SIDE_PX = 16
 _LEAST_SEEN_PX = 8.0  # eye distance that YuNet still finds
 LEFT_EYE, RIGHT_EYE = (33, 133), (362, 263)  # mesh points of the lid corners, image-left eye first
 CHIN, FOREHEAD = 152, 10
@@ -65,6 +66,8 @@ def find_faces(picture: Pixels) -> list[FoundFace]:
 
     Quarter turns are tried where the mesh has a doubt: an upside-down face can pass for an upright one, less surely.
     """
+    if min(picture.shape[:2]) < _LEAST_SIDE_PX:
+        return []  # a strip: YuNet answers with numbers that are none
     first = _verified(picture, _blaze(picture))
     best = _verified(picture, _yunet(picture, _search_share(first)), first)
     for quarter in (1, 3, 2):
@@ -213,7 +216,7 @@ def _yunet(picture: Pixels, share: float) -> list[Points]:
     _own.yunet.setInputSize((width, height))
     _, rows = _own.yunet.detect(np.ascontiguousarray(picture[:, :, ::-1]))
     found = [] if rows is None else rows
-    return [_from_yunet(row) * grow for row in found]
+    return [_from_yunet(row) * grow for row in found if np.isfinite(row).all()]
 
 
 def _from_yunet(row: Points) -> Points:
