@@ -17,8 +17,11 @@ import pytest
 import zxingcpp
 from PIL import Image
 
+from printing.codes import DOT_MM, bars_in
 from printing.faces import lay_out
-from printing.models import Face, FaceContent
+from printing.layout import CodeBox, look_of
+from printing.models import CARD_HEIGHT_MM, Face, FaceContent
+from printing.page import BLEED_DOTS, PAGE_DOTS
 from printing.run import draw_run, page_png
 
 KINDS = {
@@ -91,6 +94,27 @@ def test_every_code_is_read_from_the_whole_back_at_printer_resolution(kind: str,
     seen = {(str(code.format), code.text) for code in zxingcpp.read_barcodes(grey)}
     wanted = {("QR Code", "https://status.hsecard.example/4388261/K7Q2PMX4"), ("Code 128", "4388261")}
     assert seen == wanted
+
+
+@pytest.mark.parametrize("dpi", [300, 600])
+@pytest.mark.parametrize("kind", KINDS)
+def test_codes_are_black_and_white_on_whole_dots_with_plain_quiet_zones(kind: str, dpi: int):
+    """At printer resolution no dot is grey: within the code and its quiet zone each is full black or plain white."""
+    drawn = pixels_of(kind, 1, dpi)
+    scale = dpi / 300
+    for place in (element for element in look_of(f"{kind}-2026a").faces.back if isinstance(element, CodeBox)):
+        quiet = (4 if place.type == "qr" else 10) * place.module_dots
+        text = "https://status.hsecard.example/4388261/K7Q2PMX4" if place.type == "qr" else "4388261"
+        bars, right, up = bars_in(text, place)
+        left = BLEED_DOTS + round(place.box.x / DOT_MM) + right
+        low = PAGE_DOTS[1] - BLEED_DOTS - round((CARD_HEIGHT_MM - place.box.y - place.box.h) / DOT_MM) - up
+        above = quiet if place.type == "qr" else 0
+        rows = slice(round((low - bars.height - above) * scale), round((low + above) * scale))
+        columns = slice(round((left - quiet) * scale), round((left + bars.width + quiet) * scale))
+        code = drawn[rows, columns]
+        assert set(np.unique(code)) == {0, 255}
+        assert (code[:, : round(quiet * scale)] == 255).all()
+        assert (code[:, -round(quiet * scale) :] == 255).all()
 
 
 def millimetres(box: pypdf.generic.RectangleObject) -> tuple[float, float]:
