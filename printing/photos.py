@@ -30,7 +30,10 @@ _REAL_BUT_UNWANTED = (
     b"<?xml",
     b"8BPS",
     b"\x00\x00\x01\x00",
+    b"\x00\x00\x00\x0cjP  ",
+    b"\xffO\xffQ",
 )
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 _ORIENTATION = 0x0112
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -77,6 +80,8 @@ def open_photo(data: bytes, *, reduced: bool = True) -> Photo | PhotoReason:
 
 def _foreign(data: bytes) -> PhotoReason:
     known = data.lstrip()[:16].startswith(_REAL_BUT_UNWANTED) or data[4:12] in (b"ftypavif", b"ftypavis")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
+        return PhotoReason.TRUNCATED
     return PhotoReason.UNSUPPORTED if known else PhotoReason.NOT_AN_IMAGE
 
 
@@ -85,7 +90,7 @@ def _decoded(data: bytes, reduced: bool) -> Photo | PhotoReason:
         full = picture.size
         if full[0] * full[1] > MAX_PIXELS:
             return PhotoReason.BOMB
-        if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
+        if picture.format not in {"MPO", "HEIF"} and getattr(picture, "n_frames", 1) > 1:
             return PhotoReason.UNSUPPORTED
         if reduced and picture.format in {"JPEG", "MPO"} and picture.mode in {"RGB", "L", "YCbCr"}:
             picture.draft(picture.mode, _reduced_size(full))

@@ -62,11 +62,13 @@ def a_picture(form: str, size: tuple[int, int]) -> bytes:
         (lambda: png_with_text(80_000_000), {"bomb", "truncated", "no_face"}),
         (lambda: b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", {"unsupported"}),
         (lambda: b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', {"unsupported"}),
+        (lambda: a_picture("JPEG2000", (60, 60)), {"unsupported"}),
+        (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), {"truncated"}),
         (lambda: b"<!DOCTYPE html><html><img src=x></html>", {"not_an_image"}),
         (lambda: a_picture("PNG", (1, 1)), {"no_face"}),
         (lambda: a_picture("JPEG", (3000, 1)), {"no_face"}),
     ],
-    ids=["png", "tiff", "gif", "ztxt", "pdf", "svg", "html", "one_pixel", "a_line"],
+    ids=["png", "tiff", "gif", "ztxt", "pdf", "svg", "jpeg2000", "heic", "html", "one_pixel", "a_line"],
 )  # fmt: skip
 def test_hostile_files_are_refused_with_a_reason(data, reasons: set[str]):
     assert {found.reason.value for found in check(data()).findings} <= reasons
