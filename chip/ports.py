@@ -21,6 +21,10 @@ class Encoder(Protocol):
         """The encoder's stable name."""
         ...
 
+    def look(self) -> None:
+        """See that it could be used now. Raises Unavailable as `present` does."""
+        ...
+
     def present(self, tray: str, position: int) -> AbstractContextManager[Transport]:
         """Power the chip at that place for the length of the context, alone with it.
 

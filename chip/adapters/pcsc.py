@@ -62,6 +62,15 @@ class PcscEncoder:
     def name(self) -> str:
         return self._name
 
+    def look(self) -> None:
+        scard = self._scard
+        with self._service() as context:
+            result, readers = scard.SCardListReaders(context, [])
+            if result != scard.SCARD_S_SUCCESS:
+                raise self._unusable(context, result)
+            if self._reader not in readers:
+                raise self._no_reader(sorted(readers))
+
     @contextmanager
     def present(self, tray: str, position: int) -> Iterator[Transport]:
         """The card laid for that place, alone with it. Raises Unavailable: `chip.reader_service`, `chip.no_reader`,

@@ -64,6 +64,9 @@ class VirtualEncoder:
     def name(self) -> str:
         return self._name
 
+    def look(self) -> None:
+        """It is always there; what its folder lacks shows when a chip is presented."""
+
     def uid_at(self, tray: str, position: int) -> str:
         """The UID (14 hex digits) of the chip at a place: 04, then six bytes that follow from seed, tray, position."""
         place = b"\x00".join([b"uid", self._seed, tray.encode(), str(position).encode()])

@@ -123,6 +123,9 @@ def test_a_card_that_lies_still_is_not_the_next_one(bench: Readers) -> None:
 def test_trouble_at_the_reader_is_told_with_the_way_out(bench: Readers) -> None:
     with pytest.raises(Unavailable, match=r"no reader 'ACME 00 00'; there is 'Bench A 00 00', .*chip\.no_reader"):
         _attempt(_pcsc("ACME 00 00"), 1)
+    with pytest.raises(Unavailable, match=r"there is 'Bench A 00 00', .*chip\.no_reader"):
+        _pcsc("Bench A").look()
+    _pcsc(NAMES[2]).look()
     with pytest.raises(Unavailable, match=r"within 0\.5 s .*chip\.not_presented"):
         _attempt(_pcsc(NAMES[2], patience_s=0.5), 1)
     holder, other = _pcsc(NAMES[3]), _pcsc(NAMES[3])
