@@ -23,7 +23,7 @@ from printing.pictures import Pixels
 from printing.scan import FoundSide, fixed_mask, pixels_of
 from printing.typeset import width_mm
 
-# What remains over a stroke's width, of the ink's contrast: right texts had 0.30 at most, wrong ones 0.55 at least.
+# What remains over a stroke's width, of the ink's contrast: right texts had 0.30 at most, wrong ones 0.48 at least.
 TEXT_LIMIT = 0.38
 PORTRAIT_LIMIT = 0.60  # correlation of the fine structure
 NUMBER_LIMIT = 0.60  # correlation of a digit
