@@ -37,6 +37,7 @@ from console import (
     prints,
     proof,
     refunds,
+    returns,
     serve,
     status,
 )
@@ -70,7 +71,7 @@ app.add_typer(refunds.app, name="refunds", rich_help_panel=MONEY)
 app.add_typer(postage.app, name="postage", rich_help_panel=MONEY)
 app.add_typer(invoices.app, name="invoices", rich_help_panel=MONEY)
 app.add_typer(documents.app, name="documents", rich_help_panel=MONEY)
-for part in (status, doctor, serve, api, demo):
+for part in (returns, status, doctor, serve, api, demo):
     part.register(app)
 
 

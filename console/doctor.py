@@ -134,7 +134,7 @@ def _probes(house: "House") -> list[Probe]:
         ("encoder", house.encoder, house.encoder.look),
         *((f"encoder {encoder.name}", encoder, encoder.look) for encoder in house.encoders[1:]),
         ("keys", house.keys, lambda: house.keys.check_value("read", house.profile.key_generation)),
-        ("carrier", house.carrier, lambda: house.carrier.look_up(_PROBE)),
+        ("carrier", house.carrier, lambda: house.carrier.track("0")),
         ("payments", house.payments, lambda: house.payments.look_up(_PROBE)),
         ("mail", house.mail, lambda: house.mail.look_up(_PROBE)),
         ("doorbell", house.doorbell, lambda: None),

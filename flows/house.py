@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from billing.adapters.folder_mail import FolderMail
 from billing.adapters.payments_twin import PaymentsTwin
 from billing.ports import Mail, Payments
@@ -29,6 +31,8 @@ from flows.settings import Settings, read_settings
 from printing.adapters.folder import FolderPrinter
 from printing.adapters.ipp import IppOptions, IppPrinter
 from printing.ports import Printer
+from shipping.adapters.bring import BringCarrier
+from shipping.adapters.bring_http import BringOptions
 from shipping.adapters.folder import FolderCarrier
 from shipping.models import TariffRow, WeightModel
 from shipping.ports import Carrier
@@ -84,7 +88,7 @@ def build_house(settings: Settings, *, actor: str) -> House:
         encoders=_encoders(settings),
         keys=_keys(settings),
         profile=_profile(settings),
-        carrier=FolderCarrier(settings.home / "carrier"),
+        carrier=_carrier(settings, clock),
         payments=PaymentsTwin(settings.home / "payments"),
         mail=FolderMail(settings.home / "mail"),
         doorbell=open_doorbell(),
@@ -153,6 +157,37 @@ def _printer(settings: Settings, clock: Clock) -> Printer:
         memory_s=settings.printer_memory_s,
     )
     return IppPrinter(settings.printer, clock=clock, options=options)
+
+
+def _carrier(settings: Settings, clock: Clock) -> Carrier:
+    if settings.carrier == "folder":
+        return FolderCarrier(settings.home / "carrier")
+    product, *services = settings.carrier_product.split("+")
+    options = BringOptions(
+        sender=settings.seller.address,
+        uid=_needed("HSECARD_CARRIER_UID", settings.carrier_uid),
+        key=_needed("HSECARD_CARRIER_KEY", settings.carrier_key),
+        client_url=_needed("HSECARD_CARRIER_CLIENT_URL", settings.carrier_client_url),
+        customer=settings.carrier_customer,
+        product=product,
+        services=tuple(services),
+        base_url=settings.carrier_url,
+        test=settings.carrier_test,
+        looks_up=settings.carrier_looks_up,
+    )
+    return BringCarrier(options, clock=clock)
+
+
+def _needed(name: str, value: SecretStr | str | None) -> str:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not text:
+        raise Refused(
+            "settings.invalid",
+            "the carrier is Bring, and this is not set",
+            field=name,
+            fix=f"set {name} as Mybring has it",
+        )
+    return text
 
 
 def _encoders(settings: Settings) -> tuple[Encoder, ...]:

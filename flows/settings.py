@@ -53,6 +53,17 @@ class Settings(BaseSettings):
     transit_days: int = Field(default=2, ge=0, le=30, description="Working days that the carrier takes.")
     production_days: int = Field(default=2, ge=0, le=30, description="Working days that a card takes to be ready.")
     tariff_files: tuple[Path, ...] = Field(default=(), description="Contract tariffs on top of the bundled lists.")
+    carrier: Literal["folder", "bring"] = "folder"
+    carrier_url: str = Field(default="https://api.bring.com", description="Where Bring's APIs are spoken to.")
+    carrier_uid: SecretStr | None = Field(default=None, description="Mybring user (an e-mail address).")
+    carrier_key: SecretStr | None = Field(default=None, description="Mybring API key.")
+    carrier_client_url: str | None = Field(default=None, description="Our address on the web, told with each request.")
+    carrier_customer: str = Field(default="5", description="Mybring customer number; 5 is the one for tests.")
+    carrier_product: str = Field(
+        default="3634+2000", description="Bring's product and additional services: a small letter, registered."
+    )
+    carrier_test: bool = Field(default=True, description="Bookings are tests: nothing is paid or carried.")
+    carrier_looks_up: bool = Field(default=False, description="The carrier tells bookings by correlationId.")
     invoice_days: int = Field(default=14, ge=1, le=60, description="Days until an invoice is due.")
     seller: Seller = _SELLER
     sheet: str = Field(default="card", description="How cards lie on a page: card, a4-10up, or a sheet file.")
@@ -142,6 +153,7 @@ def _fit_for_production(settings: Settings) -> Settings:
         "HSECARD_DURABLE": not settings.durable,
         "HSECARD_KEYS": settings.keys == "software",
         "HSECARD_SELLER": settings.seller == _SELLER,
+        "HSECARD_CARRIER_TEST": settings.carrier == "bring" and settings.carrier_test,
     }
     for name, is_unsafe in unsafe.items():
         if is_unsafe:

@@ -7,7 +7,7 @@ and be made again.
 from datetime import date
 
 from cards.days import oslo_day
-from cards.effects import Effect, EffectKind
+from cards.effects import Effect, EffectKind, EffectState
 from cards.errors import HseCardError, Refused
 from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
@@ -17,7 +17,16 @@ from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
 from shipping.countries import zone_of
 from shipping.documents import label, letter, manifest_csv, manifest_pdf
 from shipping.holding import mail_holds as holds_of
-from shipping.models import LetterCard, MailHold, PlannedShipment, Promise, Shipment, ShipmentState, WaitingCard
+from shipping.models import (
+    Booking,
+    LetterCard,
+    MailHold,
+    PlannedShipment,
+    Promise,
+    Shipment,
+    ShipmentState,
+    WaitingCard,
+)
 from shipping.planning import plan
 from store.database import UnitOfWork
 
@@ -184,12 +193,47 @@ def _post(house: House, chunk: Chunk) -> Tally:
 def _book(house: House, effect: Effect) -> Answer:
     with house.store.read() as uow:
         shipment = uow.shipments.get(effect.subject)
-    return {"consignment": house.carrier.book(effect.key, shipment).consignment}
+    return _booked(house, shipment, house.carrier.book(effect.key, shipment))
 
 
 def _look_up_booking(house: House, effect: Effect) -> Answer | None:
     booking = house.carrier.look_up(effect.key)
-    return {"consignment": booking.consignment} if booking else None
+    if booking is None:
+        return None
+    with house.store.read() as uow:
+        shipment = uow.shipments.get(effect.subject)
+    return _booked(house, shipment, booking)
+
+
+def _booked(house: House, shipment: Shipment, booking: Booking) -> Answer:
+    """A label that the carrier drew itself is kept beside ours."""
+    if booking.label is not None and booking.label != label(shipment):
+        name = f"carrier-label/{shipment.shipment_id}"
+        keep(house, [shelf(house, document_id=name, subject=name, data=booking.label, suffix="pdf")], "kept")
+    return {"consignment": booking.consignment}
+
+
+def settle_booking(house: House, shipment_id: str, *, consignment: str | None) -> Tally:
+    """A person has looked at the carrier: it was booked as `consignment`, or (None) never, and is booked again.
+
+    Raises Refused `effect.unknown`, `shipment.not_in_doubt`.
+    """
+    key = f"book:{shipment_id}"
+    with house.store.begin() as uow:
+        effect = uow.effects.get(key)
+        if effect.state is not EffectState.UNSURE:
+            raise Refused(
+                "shipment.not_in_doubt",
+                f"the booking of {shipment_id} is {effect.state.value}, not unsure",
+                fix="nothing needs to be said; one that was just sent is settled by `hsecard reconcile`",
+            )
+        if consignment is None:
+            uow.effects.settle(key, EffectState.PLANNED, None)
+            return tally(["planned_again"])
+        answer = {"consignment": consignment, "by": house.actor}
+        uow.effects.settle(key, EffectState.CONFIRMED, answer)
+        _posted(house, uow, effect, answer)
+    return tally(["posted"])
 
 
 def _posted(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:

@@ -16,6 +16,7 @@ from cards.errors import Refused, Unavailable
 from shipping.documents import label
 from shipping.models import Booking, Shipment, ShipmentState
 from shipping.numbers import check_digit
+from shipping.tracking import TrackingEvent
 
 CONSIGNMENT_PREFIX = "7099999"  # a made-up GS1 company prefix: no parcel of Bring carries it
 _SERIALS = 10**9
@@ -54,6 +55,12 @@ class FolderCarrier:
         with self._reachable():
             _write_once(self._file("manifests", f"{_file_name(key)}.pdf"), manifest_pdf)
             _write_once(self._file("manifests", f"{_file_name(key)}.csv"), manifest_csv)
+
+    def track(self, booking: str) -> list[TrackingEvent]:
+        """From `tracking/<consignment>.json`, a list of events that whoever plays the carrier lays down."""
+        with self._reachable():
+            path = self._file("tracking", f"{_file_name(booking)}.json")
+            return [TrackingEvent.model_validate(e) for e in json.loads(path.read_bytes())] if path.exists() else []
 
     def _booking_file(self, key: str) -> Path:
         return self._file("bookings", f"{_file_name(key)}.json")

@@ -1,0 +1,62 @@
+"""What the carrier saw of a letter, and where the letter is by that: the same whatever the order or number of tellings.
+
+An event is kept once under a fingerprint of what it says. Where the letter is, is a plain function of the set of its
+events, so late, repeated and missing ones do no harm. A letter without events (most letters are not tracked) stays
+posted.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from cards.days import utc_text
+
+
+class Whereabouts(StrEnum):
+    """Where a posted letter is. `returning` is on its way back; `at_sender` is with us again, by the carrier's word."""
+
+    POSTED = "posted"
+    UNDER_WAY = "under_way"
+    DELIVERED = "delivered"
+    RETURNING = "returning"
+    AT_SENDER = "at_sender"
+
+
+class TrackingEvent(BaseModel):
+    """One sighting. `status` as the carrier writes it (an open list: unknown ones are kept), `at` in UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    booking: str
+    status: str
+    at: datetime
+    description: str = ""
+    unit: str = ""
+    place: str = ""
+
+    @property
+    def event_id(self) -> str:
+        """The fingerprint: the same sighting told again, by poll or by push, is the same event."""
+        content = "\x1f".join((self.booking, self.status, utc_text(self.at), self.unit))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+# What ends or turns a journey, the later word at the same second first. Statuses of Bring's Tracking API v2.
+_DECISIVE = {
+    "RETURN": (1, Whereabouts.RETURNING),
+    "DELIVERED": (2, Whereabouts.DELIVERED),
+    "DELIVERED_SENDER": (3, Whereabouts.AT_SENDER),
+}
+_ANNOUNCED = frozenset({"PRE_NOTIFIED", "NOTIFICATION_SENT", "UNKNOWN"})  # words about the letter, not sightings of it
+
+
+def whereabouts(events: Iterable[TrackingEvent]) -> Whereabouts:
+    """Where the letter is: the latest decisive event says it; without one, a sighting says that it is under way."""
+    seen = list(events)
+    decisive = [(event.at, *_DECISIVE[event.status]) for event in seen if event.status in _DECISIVE]
+    if decisive:
+        return max(decisive)[2]
+    return Whereabouts.UNDER_WAY if any(e.status not in _ANNOUNCED for e in seen) else Whereabouts.POSTED
