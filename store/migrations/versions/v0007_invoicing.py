@@ -1,0 +1,10 @@
+"""What collected invoices and refunds need beyond the first schema."""
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
