@@ -68,6 +68,7 @@ def api(as_json: AsJson = False) -> int:
             listening = config.bind_socket()
         except SystemExit:  # how uvicorn says it
             raise _port_taken(settings) from None
+        listening.listen(config.backlog)  # who reads the address may call at once
         _say_where(address_of(settings), as_json=as_json)
         uvicorn.Server(config).run(sockets=[listening])
     return 0

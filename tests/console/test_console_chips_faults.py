@@ -268,15 +268,18 @@ def test_the_program_listens_on_loopback_until_it_is_stopped(house: House, monke
     monkeypatch.setenv("HSECARD_API_PORT", str(_free_port()))
     command = [sys.executable, "-m", "console.cli", "api", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
-        assert program.stdout is not None
-        lines = [program.stdout.readline() for _ in range(3)]
-        address = json.loads(b"".join(lines))["api"]
-        assert address.startswith("http://127.0.0.1:")
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        said = httpx.post(address, json=a_report("O-L-1-1"), headers=headers, timeout=20)
-        second = subprocess.run(command, capture_output=True, check=False)
-        program.send_signal(signal.SIGINT)
-        _, errors = program.communicate(timeout=20)
+        try:
+            assert program.stdout is not None
+            lines = [program.stdout.readline() for _ in range(3)]
+            address = json.loads(b"".join(lines))["api"]
+            assert address.startswith("http://127.0.0.1:")
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            said = httpx.post(address, json=a_report("O-L-1-1"), headers=headers, timeout=20)
+            second = subprocess.run(command, capture_output=True, check=False)
+            program.send_signal(signal.SIGINT)
+            _, errors = program.communicate(timeout=20)
+        finally:
+            program.kill()
     assert said.status_code == 201
     assert json.loads(second.stdout)["error"]["code"] == "api.port_taken"
     assert program.returncode in (0, 130)
