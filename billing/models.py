@@ -133,7 +133,10 @@ class CreditNote(_Frozen):
 
 
 class LedgerEntry(_Frozen):
-    """One side of a posting: positive debits, negative credits. The entries of one `posting` sum to zero."""
+    """One side of a posting: positive debits, negative credits. The entries of one `posting` sum to zero.
+
+    `dated_on` is the document's own day, where its month was locked and it is booked on a later one.
+    """
 
     posting: str
     position: int
@@ -143,6 +146,7 @@ class LedgerEntry(_Frozen):
     document: str
     vat_code: str | None = None
     text: str
+    dated_on: date | None = None
 
 
 class RefundState(StrEnum):

@@ -1,16 +1,14 @@
-"""Invoices, credit notes and the ledger: issued once, never changed, and what of the cards and postage is still open.
+"""Invoices and credit notes: issued once, never changed, and what of the cards and postage is still open.
 
 The document is kept whole as it was issued; its lines stand beside it so that a card or a share of postage can be on
 one invoice only.
 """
 
-from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, select
+from sqlalchemy import ColumnElement, and_, exists, select
 
-from billing.models import CreditNote, Invoice, InvoiceLine, LedgerEntry
+from billing.models import CreditNote, Invoice, InvoiceLine
 from cards.errors import Refused
 from cards.life import Card, CardState
 from shipping.models import ShipmentState
@@ -20,7 +18,6 @@ from store.tables import (
     credit_notes,
     invoice_lines,
     invoices,
-    ledger_entries,
     orders,
     shipment_cards,
     shipment_shares,
@@ -168,52 +165,3 @@ class CreditNotes:
         """Every credit note, by number."""
         query = select(credit_notes.c.content).order_by(credit_notes.c.number)
         return [CreditNote.model_validate(content) for content in self._tx.connection.scalars(query)]
-
-
-class Ledger:
-    """Double entry: postings that sum to zero and never change."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-
-    def post(self, entries: Sequence[LedgerEntry]) -> None:
-        """Post whole postings. Raises Refused `ledger.unbalanced`, `ledger.posted_before`; then nothing is posted."""
-        rows = [entry.model_dump() for entry in sorted(entries, key=lambda entry: (entry.posting, entry.position))]
-        if not rows:
-            return
-        for posting, sides in groupby(rows, key=lambda row: row["posting"]):
-            self._judge(posting, sum(side["amount_ore"] for side in sides))
-        self._tx.connection.execute(insert(ledger_entries), rows)
-
-    def _judge(self, posting: str, total_ore: int) -> None:
-        if total_ore != 0:
-            raise Refused(
-                "ledger.unbalanced",
-                f"posting {posting} is off by {total_ore} øre",
-                fix="debits and credits of one posting must be equal: report this fault of the program",
-            )
-        if self._tx.connection.scalar(_any(select(ledger_entries.c.posting), posting)) is not None:
-            raise Refused(
-                "ledger.posted_before",
-                f"posting {posting} was made before",
-                fix="nothing to do: it is in the ledger; a correction is a new posting",
-            )
-
-    def entries(self, account: str | None = None) -> list[LedgerEntry]:
-        """The entries in the order of day, posting and position; of one account when given."""
-        query = select(ledger_entries)
-        if account is not None:
-            query = query.where(ledger_entries.c.account == account)
-        order = (ledger_entries.c.booked_on, ledger_entries.c.posting, ledger_entries.c.position)
-        rows = self._tx.connection.execute(query.order_by(*order)).mappings()
-        return [LedgerEntry.model_validate(dict(row)) for row in rows]
-
-    def balances(self) -> dict[str, int]:
-        """Øre per account; debits positive. They sum to zero."""
-        query = select(ledger_entries.c.account, func.sum(ledger_entries.c.amount_ore))
-        grouped = query.group_by(ledger_entries.c.account).order_by(ledger_entries.c.account)
-        return {account: int(amount) for account, amount in self._tx.connection.execute(grouped)}
-
-
-def _any(query: Select[Any], posting: str) -> Select[Any]:
-    return query.where(ledger_entries.c.posting == posting).limit(1)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock
-from store.billing import CreditNotes, Invoices, Ledger
+from store.billing import CreditNotes, Invoices
 from store.blanks import Blanks
 from store.cards import Cards
 from store.chip import Chips
@@ -29,6 +29,7 @@ from store.effects import Effects, Series
 from store.encoding import Encoding
 from store.faults import translated
 from store.field_faults import FieldFaults
+from store.ledger import Ledger
 from store.orders import Orders
 from store.printing import Batches, PrintJobs, Prints
 from store.refunds import Refunds

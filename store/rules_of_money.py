@@ -10,6 +10,7 @@ from billing.ledger import RECEIVABLE, REFUNDS_PAYABLE, VAT_OUTPUT
 from billing.models import CreditNote, Invoice, RefundState
 from billing.refunds import case_digest
 from store.database import UnitOfWork
+from store.ledger_tables import ledger_locks
 from store.ports import Blobs
 from store.rule import Rule
 from store.rules_of_cards import rows
@@ -137,6 +138,18 @@ def _ledger_is_not_documents(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
             yield f"{posting} (no such document)" if said is None else posting
 
 
+def _booked_into_locked_months(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
+    """Entered after the month of its booking day was locked, or with a day of its own that is not before that one."""
+    entry, lock = ledger_entries.c, ledger_locks.c
+    other = ledger_locks.alias()
+    covering = select(func.min(other.c.until)).where(other.c.until >= entry.booked_on)
+    joined = ledger_entries.outerjoin(ledger_locks, lock.until == covering.correlate(ledger_entries).scalar_subquery())
+    query = select(entry.posting, entry.booked_on).select_from(joined)
+    broken = query.where(or_(entry.entered_at > lock.locked_at, entry.dated_on >= entry.booked_on))
+    for posting, day in rows(uow, broken.distinct().order_by(entry.posting)):
+        yield f"{posting} (booked on {day})"
+
+
 # --- refunds ---------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +216,7 @@ RULES = (
     Rule(
         "ledger.documents", "receivable, VAT and refunds payable are what the documents say", _ledger_is_not_documents
     ),
+    Rule("ledger.locked", "a locked month takes no posting", _booked_into_locked_months),
     Rule("refund.unchanged", "a case is the sum of its items, as they were approved", _cases_changed),
     Rule("refund.two_people", "who approves a refund did not propose it", _one_person_cases),
     Rule("refund.finding_once", "a finding stands in at most one live case", _refunded_twice),

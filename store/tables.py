@@ -421,6 +421,8 @@ ledger_entries = Table(
     Column("document", Word, nullable=False),
     Column("vat_code", Word),
     Column("text", Word, nullable=False),
+    Column("dated_on", Date),  # the document's own day, when its month was locked and it is booked later
+    Column("entered_at", Instant),
     Index("ledger_by_account", "account"),
     Index("ledger_by_document", "document"),
 )
