@@ -26,12 +26,12 @@ class Payments(Protocol):
 
 
 class Mail(Protocol):
-    """Outgoing mail. One key is one message."""
+    """Outgoing mail. One key is one message: the same Message-ID and bytes, however often it is sent."""
 
     def send(self, key: str, message: Message) -> str:
         """Send once, answer the message id. Raises Unavailable (`mail.unavailable`), Unsure (`mail.answer_lost`)."""
         ...
 
     def look_up(self, key: str) -> str | None:
-        """The id of the message sent under `key`, or None."""
+        """The id of the message sent under `key`, or None when none was, or nobody can tell."""
         ...

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from billing.adapters.folder_mail import FolderMail
 from billing.adapters.payments_twin import PaymentsTwin
+from billing.adapters.smtp_mail import MailServer, SmtpMail
 from billing.ports import Mail, Payments
 from cards.adapters.system import SteadyClock, SystemClock, SystemEntropy
 from cards.errors import Refused, Unavailable
@@ -90,7 +91,7 @@ def build_house(settings: Settings, *, actor: str) -> House:
         profile=_profile(settings),
         carrier=_carrier(settings, clock),
         payments=PaymentsTwin(settings.home / "payments"),
-        mail=FolderMail(settings.home / "mail"),
+        mail=_mail(settings),
         doorbell=open_doorbell(),
         tariffs=(*bundled_tariffs(), *load_tariffs(*settings.tariff_files)),
         weights=bundled_weights(),
@@ -176,6 +177,19 @@ def _carrier(settings: Settings, clock: Clock) -> Carrier:
         looks_up=settings.carrier_looks_up,
     )
     return BringCarrier(options, clock=clock)
+
+
+def _mail(settings: Settings) -> Mail:
+    if settings.mail == "folder":
+        return FolderMail(settings.home / "mail", settings.mail_sender)
+    server = MailServer(
+        url=settings.mail,
+        sender=settings.mail_sender,
+        user=settings.mail_user,
+        password=settings.mail_password.get_secret_value() if settings.mail_password else None,
+        authority=str(settings.mail_authority) if settings.mail_authority else None,
+    )
+    return SmtpMail(server)
 
 
 def _needed(name: str, value: SecretStr | str | None) -> str:

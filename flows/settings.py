@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     )
     carrier_test: bool = Field(default=True, description="Bookings are tests: nothing is paid or carried.")
     carrier_looks_up: bool = Field(default=False, description="The carrier tells bookings by correlationId.")
+    mail: str = Field(default="folder", description="folder, smtp://host:port (STARTTLS) or smtps://host:port.")
+    mail_sender: str = Field(default="hsecard@hsecard.example", description="Our address on outgoing mail.")
+    mail_user: str | None = Field(default=None, description="User at the mail server.")
+    mail_password: SecretStr | None = Field(default=None, description="Password at the mail server.")
+    mail_authority: Path | None = Field(default=None, description="Certificates to trust for the mail server.")
     invoice_days: int = Field(default=14, ge=1, le=60, description="Days until an invoice is due.")
     seller: Seller = _SELLER
     sheet: str = Field(default="card", description="How cards lie on a page: card, a4-10up, or a sheet file.")

@@ -35,10 +35,10 @@ class FolderMail:
                 f"the mail folder cannot be written: {fault.strerror}",
                 fix="make room or correct the folder's rights, then run again",
             ) from fault
-        return message_id(key)
+        return message_id(key, sender=self._sender)
 
     def look_up(self, key: str) -> str | None:
-        return message_id(key) if self._file(key).exists() else None
+        return message_id(key, sender=self._sender) if self._file(key).exists() else None
 
     def _file(self, key: str) -> Path:
         """A readable start for whoever opens the folder; the digest tells all keys apart."""
@@ -63,9 +63,9 @@ class FolderMail:
             fresh.unlink()
 
 
-def message_id(key: str) -> str:
-    """The Message-ID under which a key's mail is known."""
-    return f"<{_digest(key)}@hsecard.example>"
+def message_id(key: str, *, sender: str = _SENDER) -> str:
+    """The Message-ID under which a key's mail is known, at the sender's domain."""
+    return f"<{_digest(key)}@{sender.rpartition('@')[2]}>"
 
 
 def eml(key: str, message: Message, *, sender: str = _SENDER) -> bytes:
@@ -75,7 +75,7 @@ def eml(key: str, message: Message, *, sender: str = _SENDER) -> bytes:
         mail["From"] = sender
         mail["To"] = message.to
         mail["Subject"] = message.subject
-        mail["Message-ID"] = message_id(key)
+        mail["Message-ID"] = message_id(key, sender=sender)
     except (ValueError, IndexError, HeaderParseError) as fault:
         raise _bad_header(message, str(fault)) from fault
     if mail["To"].defects or not mail["To"].addresses:
