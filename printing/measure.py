@@ -6,6 +6,7 @@ lengths are in eye distances (IED).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -22,6 +23,7 @@ IED_SHARE = 0.24  # of the portrait's width
 EYE_LINE = 0.45  # of its height, from the top
 VIEW_DPI = 300
 _SEARCH_PX = 640
+_ALIASED = 1.5  # steps from which on a view needs the picture reduced by area first
 _CHEEKS = ((50, 101, 118, 205), (280, 330, 347, 425))
 _UNDER_EYES = ((119, 120, 230), (348, 349, 450))
 _LIPS_AND_CHIN = (17, 200, 199, 18, 164, 165, 391)
@@ -91,6 +93,8 @@ def _reduced(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 def seen(pixels: Pixels, to_pixels: Affine, size: tuple[int, int], *, fine: bool = False) -> Pixels:
     """`pixels` through a transform from the wanted picture; edges go on where the photo ends. Corner coordinates."""
+    if size == (pixels.shape[1], pixels.shape[0]) and np.allclose(to_pixels, np.eye(3), atol=1e-9):
+        return pixels  # most photos are upright already
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
     centres = np.linalg.inv(half) @ to_pixels @ half
     flags = (cv2.INTER_CUBIC if fine else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
@@ -126,23 +130,44 @@ def view_to_upright(face: FoundFace, size: tuple[int, int]) -> Affine:
 
 def cut_portrait(photo: Photo, face: FoundFace, dpi: int) -> Pixels:
     """The portrait's pixels at `dpi`, level and in place, light and colour untouched."""
-    size = view_size(dpi)
-    to_stored = photo.to_stored @ view_to_upright(face, size)
-    step = math.hypot(to_stored[0, 0], to_stored[1, 0])
-    if step < 1.5:
-        return seen(photo.pixels, to_stored, size, fine=True)
-    corners = to_stored @ np.array([[0, size[0], 0, size[0]], [0, 0, size[1], size[1]], [1, 1, 1, 1]])
+    return cut_portraits(photo, face, (dpi,))[0]
+
+
+def cut_portraits(photo: Photo, face: FoundFace, dpis: Sequence[int]) -> list[Pixels]:
+    """The portrait at several resolutions, finest first: a large head is reduced once, and halved for a half of it."""
+    sizes = [view_size(dpi) for dpi in dpis]
+    ways = [photo.to_stored @ view_to_upright(face, size) for size in sizes]
+    step = _step(ways[0])
+    if step < _ALIASED:
+        rest = [cut_portrait(photo, face, dpi) for dpi in dpis[1:]]
+        return [seen(photo.pixels, ways[0], sizes[0], fine=True), *rest]
+    reduced, to_reduced = _reduced_about(photo.pixels, ways[0], sizes[0], step)
+    cuts = []
+    for way, size in zip(ways, sizes, strict=True):
+        if _step(to_reduced @ way) >= _ALIASED:
+            half = reduced.shape[1] // 2, reduced.shape[0] // 2
+            reduced, to_reduced = _reduced(reduced, half), np.diag([0.5, 0.5, 1.0]) @ to_reduced
+        cuts.append(seen(reduced, to_reduced @ way, size, fine=True))
+    return cuts
+
+
+def _step(way: Affine) -> float:
+    """How many pixels of the picture lie between two of the view."""
+    return math.hypot(way[0, 0], way[1, 0])
+
+
+def _reduced_about(pixels: Pixels, way: Affine, size: tuple[int, int], step: float) -> tuple[Pixels, Affine]:
+    """The part of a picture that a view of `size` shows, `step` times smaller, with even sides; the way to it."""
+    corners = way @ np.array([[0, size[0], 0, size[0]], [0, 0, size[1], size[1]], [1, 1, 1, 1]])
     (left, top), (right, bottom) = corners[:2].min(axis=1) - 8, corners[:2].max(axis=1) + 8
-    height, width = photo.pixels.shape[:2]
+    height, width = pixels.shape[:2]
     x0, y0 = max(0, int(left)), max(0, int(top))
     x1, y1 = min(width, int(right) + 1), min(height, int(bottom) + 1)
     x1, y1 = x1 - (x1 - x0) % 2, y1 - (y1 - y0) % 2
-    part = photo.pixels[y0:y1, x0:x1]
-    small = max(1, round((x1 - x0) / step)), max(1, round((y1 - y0) / step))
-    reduced = _reduced(part, small)
+    small = 2 * max(1, round((x1 - x0) / step / 2)), 2 * max(1, round((y1 - y0) / step / 2))
     shift = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1.0]])
     shrink = np.diag([small[0] / (x1 - x0), small[1] / (y1 - y0), 1.0])
-    return seen(reduced, shrink @ shift @ to_stored, size, fine=True)
+    return _reduced(pixels[y0:y1, x0:x1], small), shrink @ shift
 
 
 def measure(sight: Sight, view: Pixels) -> dict[str, float]:

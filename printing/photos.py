@@ -143,7 +143,7 @@ def _as_rgb(picture: Image.Image) -> Pixels:
         layered = picture.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         return np.array(Image.alpha_composite(white, layered).convert("RGB"))
-    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))  # read only: nobody paints on it
 
 
 def _upright_to_stored(orientation: int, width: int, height: int) -> Affine:

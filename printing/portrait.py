@@ -12,12 +12,13 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from printing.detect import Points
-from printing.measure import Sight, cut_portrait, look_at, measure
+from printing.measure import VIEW_DPI, Sight, cut_portrait, cut_portraits, look_at, measure
 from printing.models import PhotoVerdict, Portrait
 from printing.photos import MAX_BYTES, Photo, Pixels, open_photo
 from printing.refusals import R, finding, judge
 
 _QUALITY = 92
+_FINE_DPI = 600
 _GOOD_LIGHT = (52.0, 72.0)  # mean L* of a face that is left alone
 _MOST_GAMMA, _LEAST_GAMMA = 1.35, 0.65
 _NATURAL_A, _NATURAL_B = (5.0, 25.0), (5.0, 35.0)  # OFIQ's natural colour of cheeks
@@ -39,30 +40,37 @@ def make_portrait(photo: bytes, *, head_covering: bool = False, dpi: int = 600) 
 
     Same photo, same bytes: a baseline JPEG in sRGB without metadata.
     """
-    verdict, sight = _judged(photo, head_covering)
-    if sight is None or not verdict.accepted:
+    verdict, seen_first, cut = _judged(photo, head_covering)
+    if seen_first is None or not verdict.accepted:
         return verdict, None
-    sight = _with_enough_pixels(photo, sight, dpi)
-    pixels = _in_srgb(cut_portrait(sight.photo, sight.faces[0], dpi), sight.photo.icc)
+    sight = _with_enough_pixels(photo, seen_first, dpi)
+    if sight is not seen_first or dpi != _FINE_DPI or cut is None:
+        cut = cut_portrait(sight.photo, sight.faces[0], dpi)
+    pixels = _in_srgb(cut, sight.photo.icc)
     pixels, adjustments = _adjusted(pixels, verdict.measures)
     jpeg = _as_jpeg(pixels, dpi)
     sha256 = hashlib.sha256(jpeg).hexdigest()
     return verdict, Portrait(jpeg=jpeg, dpi=dpi, sha256=sha256, adjustments=adjustments)
 
 
-def _judged(data: bytes, head_covering: bool) -> tuple[PhotoVerdict, Sight | None]:
+def _judged(data: bytes, head_covering: bool) -> tuple[PhotoVerdict, Sight | None, Pixels | None]:
+    """The verdict, what was seen, and the portrait at 600 dpi that the measured view was cut beside.
+
+    Whoever only checks pays for the finer cut too: one way to the view is one verdict.
+    """
     photo = open_photo(data)
     if not isinstance(photo, Photo):
         size = (float(len(data)), float(MAX_BYTES)) if photo is R.BOMB and len(data) > MAX_BYTES else (None, None)
-        return PhotoVerdict(accepted=False, findings=(finding(photo, *size),), measures={}, eyes=None), None
+        return PhotoVerdict(accepted=False, findings=(finding(photo, *size),), measures={}, eyes=None), None, None
     sight = look_at(photo)
     if not sight.faces:
         missing = finding(R.NO_FACE, 0.0, 1.0)
-        return PhotoVerdict(accepted=False, findings=(missing,), measures={"faces": 0.0}, eyes=None), None
-    view = _in_srgb(cut_portrait(photo, sight.faces[0], 300), photo.icc)
+        return PhotoVerdict(accepted=False, findings=(missing,), measures={"faces": 0.0}, eyes=None), None, None
+    cut, view = cut_portraits(photo, sight.faces[0], (_FINE_DPI, VIEW_DPI))
+    view = _in_srgb(view, photo.icc)
     measures = measure(sight, view)
     accepted, findings = judge(measures, head_covering=head_covering)
-    return PhotoVerdict(accepted=accepted, findings=findings, measures=measures, eyes=sight.eyes), sight
+    return PhotoVerdict(accepted=accepted, findings=findings, measures=measures, eyes=sight.eyes), sight, cut
 
 
 def _with_enough_pixels(data: bytes, sight: Sight, dpi: int) -> Sight:
