@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from billing.models import Message, Refund
+from billing.models import Invoice, Message, Refund
 
 
 class Payments(Protocol):
@@ -22,6 +22,23 @@ class Payments(Protocol):
 
     def paid_ore(self, payment: str) -> int:
         """What was paid, less what was given back. Raises Refused (`payments.unknown_payment`)."""
+        ...
+
+
+class Invoicing(Protocol):
+    """The payment service as a sender of our issued invoices. One key is one invoice there, sent once."""
+
+    def deliver(self, key: str, invoice: Invoice) -> str:
+        """Have the service send the invoice under our own number and figures; answers its id there.
+
+        Raises Refused (`payments.totals_differ`, `payments.customer_balance`, `payments.sum_too_small`,
+        `payments.invoice_not_open`, `payments.not_accepted`), Unavailable (`payments.unavailable`), Unsure
+        (`payments.answer_lost`); asked again, it goes on where it stopped.
+        """
+        ...
+
+    def delivered(self, key: str, invoice: Invoice) -> str | None:
+        """The id there of an invoice that was sent, or None."""
         ...
 
 

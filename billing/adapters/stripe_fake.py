@@ -15,6 +15,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from billing.adapters.payments_twin import PaymentsTwin
+from billing.adapters.stripe_fake_invoices import FakeInvoices, form_of
 from cards.errors import Refused
 
 _Json = dict[str, Any]
@@ -40,6 +41,7 @@ class StripeFake:
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[_Json, _Answer]] = {}
         self._refunds: list[_Json] = []
+        self.books = FakeInvoices()
         self.faults: deque[Fault | None] = deque()
         self.requests: list[tuple[str, str, _Json, str | None]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -73,6 +75,10 @@ class StripeFake:
             return self._list(query)
         if path.startswith("/v1/payment_intents/"):
             return self._payment_intent(path.rpartition("/")[2])
+        with self._lock:
+            found = self.books.get(path, query)
+        if found is not None:
+            return found
         return _error(404, "invalid_request_error", f"Unrecognized request URL (GET: {path})")
 
     def answer_post(self, path: str, form: _Json, key: str | None) -> tuple[_Answer | None, bool]:
@@ -99,12 +105,12 @@ class StripeFake:
         return _error(400, "idempotency_error", message)
 
     def _act(self, path: str, form: _Json, fault: Fault | None) -> _Answer:
-        if path != "/v1/refunds":
-            return _error(404, "invalid_request_error", f"Unrecognized request URL (POST: {path})")
         broken = _error(500, "api_error", "Something went wrong on Stripe's end.")
         if fault is Fault.ERROR_BEFORE:
             return broken
-        answer = self._create_refund(form)
+        answer = self._create_refund(form) if path == "/v1/refunds" else self.books.post(path, form)
+        if answer is None:
+            return _error(404, "invalid_request_error", f"Unrecognized request URL (POST: {path})")
         return broken if fault is Fault.ERROR_AFTER and answer[0] == 200 else answer
 
     def _create_refund(self, form: _Json) -> _Answer:
@@ -193,7 +199,8 @@ def _handler(fake: StripeFake) -> type[BaseHTTPRequestHandler]:
             self._send(fake.answer_get(parts.path, {name: each[-1] for name, each in parse_qs(parts.query).items()}))
 
         def do_POST(self) -> None:
-            form = _form(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            form = form_of(parse_qs(body.decode(), keep_blank_values=True))
             answer, replayed = fake.answer_post(urlsplit(self.path).path, form, self.headers.get("Idempotency-Key"))
             if answer is None:
                 self.close_connection = True
@@ -214,15 +221,3 @@ def _handler(fake: StripeFake) -> type[BaseHTTPRequestHandler]:
             """Nothing on the console."""
 
     return Handler
-
-
-def _form(body: str) -> _Json:
-    """Stripe's form: `metadata[case]=R-1` → `{"metadata": {"case": "R-1"}}`."""
-    form: _Json = {}
-    for name, each in parse_qs(body, keep_blank_values=True).items():
-        outer, bracket, inner = name.partition("[")
-        if bracket:
-            form.setdefault(outer, {})[inner.removesuffix("]")] = each[-1]
-        else:
-            form[outer] = each[-1]
-    return form

@@ -5,44 +5,33 @@ the sum fits. So before every POST the refunds of the payment are read for our k
 lost is Unsure and never sent again on hope. Metadata carries case and key, nothing about persons.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import stripe
 
+from billing.adapters.stripe_client import NOT_ALLOWED, VERSIONS, is_replayed, open_client, stripe_key, unavailable
 from billing.models import Refund
 from cards.errors import Refused, Unavailable, Unsure
 
-API_VERSION = "2026-10-28.endive"
-CONNECT_SECONDS, ANSWER_SECONDS = 5, 30
-_STRIPE_KEY_MAX = 255
-_VERSIONS = 3  # a stored 500 uses its key up; a looked-up act may try this many keys
 _GONE = ("failed", "canceled")
-_NOT_ALLOWED = (stripe.AuthenticationError, stripe.PermissionError, stripe.CardError)
 
 
 class StripePayments:
     """Implements `billing.ports.Payments`. `base_url` leads elsewhere than Stripe: to the fake, in tests."""
 
     def __init__(self, api_key: str, base_url: str | None = None) -> None:
-        self._client = stripe.StripeClient(
-            api_key,
-            stripe_version=API_VERSION,
-            max_network_retries=0,  # the client would invent its own keys; the effect row decides what is sent again
-            http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, ANSWER_SECONDS)),
-            base_addresses={"api": base_url or stripe.DEFAULT_API_BASE},
-        )
+        self._client = open_client(api_key, base_url)
 
     def refund(self, key: str, payment: str, amount_ore: int, reference: str) -> Refund:
-        for version in range(1, _VERSIONS + 1):
+        for version in range(1, VERSIONS + 1):
             made = self._made_over(payment, key)
             if made is not None:
                 return _same_or_refused(made, key=key, payment=payment, amount_ore=amount_ore, reference=reference)
             try:
                 return _refund(self._post(key, version, payment, amount_ore, reference))
             except stripe.APIError as fault:
-                if not _is_replayed(fault):
+                if not is_replayed(fault):
                     raise _unsure(key, fault) from fault
         raise Unsure(
             "payments.answer_lost",
@@ -77,18 +66,12 @@ class StripePayments:
                     "amount": amount_ore,
                     "metadata": {"case": reference, "key": key},
                 },
-                {"idempotency_key": _stripe_key(key, version)},
+                {"idempotency_key": stripe_key(key, version)},
             )
         except stripe.APIConnectionError as fault:
             raise _unsure(key, fault) from fault
-        except (stripe.RateLimitError, stripe.InvalidRequestError, stripe.IdempotencyError, *_NOT_ALLOWED) as fault:
+        except (stripe.RateLimitError, stripe.InvalidRequestError, stripe.IdempotencyError, *NOT_ALLOWED) as fault:
             raise _refusal(fault, payment) from fault
-
-
-def _stripe_key(key: str, version: int) -> str:
-    """Our key as Stripe takes it: at most 255 characters, told apart by version."""
-    plain = f"{key}/{version}"
-    return plain if len(plain) <= _STRIPE_KEY_MAX else f"{hashlib.sha256(key.encode()).hexdigest()}/{version}"
 
 
 def _with_key(refunds: Iterable[stripe.Refund], key: str) -> stripe.Refund | None:
@@ -115,27 +98,21 @@ def _same_or_refused(made: stripe.Refund, *, key: str, payment: str, amount_ore:
     return refund
 
 
-def _is_replayed(fault: stripe.APIError) -> bool:
-    """True when Stripe only repeated the answer of an earlier call under this key: nothing happened now."""
-    headers = {str(name).lower(): str(value) for name, value in dict(fault.headers or {}).items()}
-    return headers.get("idempotent-replayed", "").lower() == "true"
-
-
 @contextmanager
 def _reading(payment: str | None) -> Iterator[None]:
     """Whatever goes wrong while only reading changed nothing."""
     try:
         yield
-    except (stripe.InvalidRequestError, *_NOT_ALLOWED) as fault:
+    except (stripe.InvalidRequestError, *NOT_ALLOWED) as fault:
         raise _refusal(fault, payment) from fault
     except stripe.StripeError as fault:
-        raise _unavailable(fault) from fault
+        raise unavailable(fault) from fault
 
 
 def _refusal(fault: stripe.StripeError, payment: str | None) -> Refused | Unavailable:
     """What Stripe said no to, in our words."""
     if isinstance(fault, stripe.RateLimitError):
-        return _unavailable(fault)
+        return unavailable(fault)
     if isinstance(fault, stripe.IdempotencyError):
         return _key_reused("of this refund")
     if fault.code == "resource_missing":
@@ -165,14 +142,6 @@ def _key_reused(key: str) -> Refused:
         f"key {key} was used for another refund",
         field="key",
         fix="another amount, payment or case is another act: give it its own key",
-    )
-
-
-def _unavailable(fault: stripe.StripeError) -> Unavailable:
-    return Unavailable(
-        "payments.unavailable",
-        f"Stripe does not answer ({type(fault).__name__}); nothing was sent",
-        fix="run again later; the effect stays planned",
     )
 
 

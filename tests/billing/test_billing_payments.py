@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from billing.adapters.payments_twin import PaymentsTwin
+from billing.adapters.stripe_client import API_VERSION
 from billing.adapters.stripe_fake import Fault, StripeFake
-from billing.adapters.stripe_payments import API_VERSION, StripePayments
+from billing.adapters.stripe_payments import StripePayments
 from billing.ports import Payments
 from cards.errors import HseCardError, Refused, Unavailable, Unsure
 
