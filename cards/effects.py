@@ -50,6 +50,7 @@ class EffectKind(StrEnum):
     MANIFEST = "manifest"
     MAIL = "mail"
     REFUND = "refund"
+    STRIPE_INVOICE = "stripe_invoice"
     FAULT_EVENT = "fault_event"
 
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from billing.adapters.folder_mail import FolderMail
 from billing.adapters.payments_twin import PaymentsTwin
 from billing.adapters.smtp_mail import MailServer, SmtpMail
-from billing.ports import Mail, Payments
+from billing.ports import Invoicing, Mail, Payments
 from cards.adapters.system import SteadyClock, SystemClock, SystemEntropy
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock, Entropy
@@ -60,6 +60,7 @@ class House:
     profile: Profile
     carrier: Carrier
     payments: Payments
+    invoicing: Invoicing | None  # who sends invoices beside our own mail
     mail: Mail
     doorbell: Doorbell
     tariffs: tuple[TariffRow, ...]
@@ -90,7 +91,8 @@ def build_house(settings: Settings, *, actor: str) -> House:
         keys=_keys(settings),
         profile=_profile(settings),
         carrier=_carrier(settings, clock),
-        payments=PaymentsTwin(settings.home / "payments"),
+        payments=_payments(settings),
+        invoicing=_invoicing(settings),
         mail=_mail(settings),
         doorbell=open_doorbell(),
         tariffs=(*bundled_tariffs(), *load_tariffs(*settings.tariff_files)),
@@ -202,6 +204,33 @@ def _needed(name: str, value: SecretStr | str | None) -> str:
             fix=f"set {name} as Mybring has it",
         )
     return text
+
+
+def _payments(settings: Settings) -> Payments:
+    if settings.payments == "twin":
+        return PaymentsTwin(settings.home / "payments")
+    from billing.adapters.stripe_payments import StripePayments  # noqa: PLC0415 -- Stripe's client is slow to import
+
+    return StripePayments(_stripe_key(settings), settings.stripe_url)
+
+
+def _invoicing(settings: Settings) -> Invoicing | None:
+    if settings.payments == "twin":
+        return None
+    from billing.adapters.stripe_invoicing import StripeInvoicing  # noqa: PLC0415 -- as above
+
+    return StripeInvoicing(_stripe_key(settings), settings.stripe_url)
+
+
+def _stripe_key(settings: Settings) -> str:
+    if settings.stripe_key is None:
+        raise Refused(
+            "settings.invalid",
+            "payments are at Stripe, and this is not set",
+            field="HSECARD_STRIPE_KEY",
+            fix="set the secret API key of the account, from a secret store rather than a file",
+        )
+    return settings.stripe_key.get_secret_value()
 
 
 def _encoders(settings: Settings) -> tuple[Encoder, ...]:

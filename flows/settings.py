@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     mail_user: str | None = Field(default=None, description="User at the mail server.")
     mail_password: SecretStr | None = Field(default=None, description="Password at the mail server.")
     mail_authority: Path | None = Field(default=None, description="Certificates to trust for the mail server.")
+    payments: Literal["twin", "stripe"] = "twin"
+    stripe_key: SecretStr | None = Field(default=None, description="Secret API key at Stripe.")
+    stripe_webhook_secret: SecretStr | None = Field(default=None, description="Secret of our webhook at Stripe.")
+    stripe_url: str | None = Field(default=None, description="Where Stripe is spoken to, when it is not Stripe.")
     invoice_days: int = Field(default=14, ge=1, le=60, description="Days until an invoice is due.")
     seller: Seller = _SELLER
     sheet: str = Field(default="card", description="How cards lie on a page: card, a4-10up, or a sheet file.")
@@ -158,6 +162,7 @@ def _fit_for_production(settings: Settings) -> Settings:
         "HSECARD_DURABLE": not settings.durable,
         "HSECARD_KEYS": settings.keys == "software",
         "HSECARD_SELLER": settings.seller == _SELLER,
+        "HSECARD_STRIPE_URL": settings.stripe_url is not None,
         "HSECARD_CARRIER_TEST": settings.carrier == "bring" and settings.carrier_test,
     }
     for name, is_unsafe in unsafe.items():

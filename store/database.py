@@ -31,6 +31,7 @@ from store.faults import translated
 from store.field_faults import FieldFaults
 from store.ledger import Ledger
 from store.orders import Orders
+from store.payments import StripePaid
 from store.printing import Batches, PrintJobs, Prints
 from store.refunds import Refunds
 from store.shipping import Postage, Shipments
@@ -126,6 +127,11 @@ class UnitOfWork:
     def refunds(self) -> Refunds:
         """Refund cases."""
         return Refunds(self._tx)
+
+    @cached_property
+    def stripe(self) -> StripePaid:
+        """What Stripe told by webhook."""
+        return StripePaid(self._tx)
 
     @cached_property
     def effects(self) -> Effects:

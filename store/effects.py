@@ -86,6 +86,10 @@ class Effects:
         """Planned, sent and unsure effects of one kind, oldest plan first."""
         return self._all(select(effects).where(effects.c.kind == kind, effects.c.state.in_(OPEN)))
 
+    def all_of(self, kind: EffectKind) -> list[Effect]:
+        """Every effect of one kind, oldest plan first."""
+        return self._all(select(effects).where(effects.c.kind == kind))
+
     def sent_before(self, at: datetime) -> list[Effect]:
         """Effects sent before `at` that nobody has settled: their sender is gone."""
         return self._all(select(effects).where(effects.c.state == EffectState.SENT, effects.c.sent_at < at))

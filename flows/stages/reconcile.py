@@ -10,6 +10,7 @@ from flows.house import House
 from flows.stages.effects import Act, settle_by_look_up
 from flows.stages.invoice import MAILING
 from flows.stages.line import Chunk, Stage, Tally, chunks_of
+from flows.stages.payments import DELIVERING
 from flows.stages.press import PRINTING
 from flows.stages.refund_postage import REFUNDING
 from flows.stages.reissue import RINGING
@@ -22,6 +23,7 @@ ACTS: dict[EffectKind, Act] = {
     EffectKind.MANIFEST: HAND_OVER,
     EffectKind.MAIL: MAILING,
     EffectKind.REFUND: REFUNDING,
+    EffectKind.STRIPE_INVOICE: DELIVERING,
     EffectKind.FAULT_EVENT: RINGING,
 }
 

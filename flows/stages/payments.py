@@ -1,0 +1,104 @@
+"""Payments at Stripe: issued invoices sent by it, each once, and what it tells by webhook booked, each payment once.
+
+An invoice's delivery is an effect with its own key; a webhook's event, the row that it fills and the ledger posting are
+one transaction, so that Stripe may send it again until we say that it is kept.
+"""
+
+from billing.ledger import entries_of_payment
+from billing.webhook import Told, read_event
+from cards.days import oslo_day
+from cards.effects import Effect, EffectKind
+from cards.errors import Refused
+from flows.house import House
+from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.line import Chunk, Stage, Tally, chunks_of
+from store.database import UnitOfWork
+
+INVOICES_PER_CHUNK = 50
+_PREFIX = "deliver:invoice:"
+
+
+def take_webhook(house: House, body: bytes, signature: str) -> str:
+    """Keep one event: `kept`, or `known` when it came before. Raises Refused `payments.webhook_signature`,
+    `payments.webhook_unreadable`, `payments.no_webhook_secret`."""
+    secret = house.settings.stripe_webhook_secret
+    if secret is None:
+        raise Refused(
+            "payments.no_webhook_secret",
+            "nobody can tell whether this comes from Stripe",
+            field="HSECARD_STRIPE_WEBHOOK_SECRET",
+            fix="set it to the secret of the webhook endpoint at Stripe",
+        )
+    told = read_event(body, signature, secret=secret.get_secret_value(), now=house.clock.now())
+    with house.store.begin() as uow:
+        return "kept" if keep(uow, told) else "known"
+
+
+def keep(uow: UnitOfWork, told: Told) -> bool:
+    """The event and all that follows from it. False when its id was here before: then nothing changes."""
+    if not uow.stripe.take(told):
+        return False
+    _book(uow, told)
+    return True
+
+
+def _book(uow: UnitOfWork, told: Told) -> None:
+    """A payment of one of our invoices, in kroner, goes into the ledger once, whatever else is told about it."""
+    if told.about != "paid" or not told.amount_ore or told.currency != "nok" or told.invoice is None:
+        return
+    try:
+        uow.invoices.get(told.invoice)
+        uow.ledger.post(
+            entries_of_payment(
+                f"stripe:{told.reference}",
+                amount_ore=told.amount_ore,
+                booked_on=oslo_day(told.happened_at),
+                document=f"invoice/{told.invoice}",
+            )
+        )
+    except Refused as fault:  # not ours, or booked by an earlier event: the comparison with Stripe names the first
+        if fault.code not in ("invoice.unknown", "ledger.posted_before"):
+            raise
+
+
+def _to_deliver(house: House) -> list[Chunk]:
+    """Effects of issued invoices that are planned, or to be planned. None where Stripe does not send them."""
+    if house.invoicing is None:
+        return []
+    with house.store.read() as uow:
+        keys = [f"{_PREFIX}{invoice.number}" for invoice in uow.invoices.all()]
+        settled = {effect.key for effect in uow.effects.all_of(EffectKind.STRIPE_INVOICE) if effect.settled_at}
+    return chunks_of([key for key in keys if key not in settled], INVOICES_PER_CHUNK)
+
+
+def _deliver(house: House, chunk: Chunk) -> Tally:
+    total = Tally()
+    for key in chunk:
+        number = key.removeprefix(_PREFIX)
+        with house.store.begin() as uow:
+            uow.effects.plan(key, EffectKind.STRIPE_INVOICE, f"invoice/{number}", {"invoice": int(number)})
+        total += carry_out(house, DELIVERING, key)
+    return total
+
+
+def _send(house: House, effect: Effect) -> Answer:
+    assert house.invoicing is not None  # noqa: S101 -- nothing is planned without it
+    with house.store.read() as uow:
+        invoice = uow.invoices.get(effect.request["invoice"])
+    return {"stripe_invoice": house.invoicing.deliver(effect.key, invoice)}
+
+
+def _look_up(house: House, effect: Effect) -> Answer | None:
+    assert house.invoicing is not None  # noqa: S101 -- as above
+    with house.store.read() as uow:
+        invoice = uow.invoices.get(effect.request["invoice"])
+    found = house.invoicing.delivered(effect.key, invoice)
+    return {"stripe_invoice": found} if found else None
+
+
+def _delivered(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
+    """The answer is the record."""
+
+
+DELIVERING = Act(send=_send, look_up=_look_up, apply=_delivered, refuse=leave_to_a_person)
+SEND_BY_STRIPE = (Stage("stripe", _to_deliver, _deliver),)
