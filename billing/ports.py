@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from billing.models import Invoice, Message, Refund
+from billing.reconcile_stripe import Movement
 
 
 class Payments(Protocol):
@@ -39,6 +40,10 @@ class Invoicing(Protocol):
 
     def delivered(self, key: str, invoice: Invoice) -> str | None:
         """The id there of an invoice that was sent, or None."""
+        ...
+
+    def movements(self) -> list[Movement]:
+        """Every payment and refund on the balance there, newest first. Raises Unavailable `payments.unavailable`."""
         ...
 
 

@@ -1,8 +1,8 @@
 """The house's API: fault reports from gates and site systems, over HTTP, for whoever holds the token.
 
-One path, POST /api/faults, whose body is the JSON of a fault report. It listens on this machine only unless a setting
-says otherwise; towards a network, a proxy that speaks TLS stands before it. Errors have the shape of the command
-line's.
+POST /api/faults takes the JSON of a fault report; POST /api/stripe takes Stripe's webhooks, by their signature. It
+listens on this machine only unless a setting says otherwise; towards a network, a proxy that speaks TLS stands before
+it. Errors have the shape of the command line's.
 """
 # ruff: noqa: PLC0415 -- FastAPI and the rooms are brought along when the API runs: help must be quick
 
@@ -29,11 +29,14 @@ _STATUS = {
     "api.unauthorized": 401,
     "api.no_such_path": 404,
     "api.too_large": 413,
+    "payments.webhook_signature": 400,
+    "payments.webhook_unreadable": 400,
     "fault.report_key_reused": 409,
     "fault.count_missing": 409,
     "fault.count_differs": 409,
 }
 PATH = "/api/faults"
+STRIPE_PATH = "/api/stripe"
 
 
 def register(app: typer.Typer) -> None:
@@ -131,13 +134,24 @@ def build_app(house: "House", token: str) -> "FastAPI":
         status, document = await run_in_threadpool(take_report, house, await _body(request))
         return JSONResponse(document, status)
 
+    @app.post(STRIPE_PATH)
+    async def stripe(request: Request) -> Response:
+        """Stripe has no token; its signature over the raw body stands for it. Anything but 200 is sent again."""
+        from flows.stages.payments import take_webhook
+
+        signature = request.headers.get("stripe-signature", "")
+        outcome = await run_in_threadpool(take_webhook, house, await _body(request), signature)
+        return JSONResponse({"event": outcome})
+
     @app.exception_handler(HseCardError)
     async def refused(request: Request, fault: HseCardError) -> Response:
         return _refusal(fault)
 
     @app.exception_handler(HTTPException)
     async def astray(request: Request, fault: HTTPException) -> Response:
-        wrong = Refused("api.no_such_path", f"{fault.detail}: only POST {PATH} is here", fix="see docs/faults.md")
+        wrong = Refused(
+            "api.no_such_path", f"{fault.detail}: only POST {PATH} and {STRIPE_PATH} are here", fix="see docs/faults.md"
+        )
         return _refusal(wrong)
 
     @app.exception_handler(Exception)

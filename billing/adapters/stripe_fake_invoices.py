@@ -29,6 +29,7 @@ class FakeInvoices:
         self.customers: dict[str, _Json] = {}
         self.invoices: dict[str, _Json] = {}
         self.events: list[_Json] = []
+        self.movements: list[_Json] = []
         self.off_by_ore = 0  # what this Stripe adds to the VAT of each draft, to be found out
 
     def post(self, path: str, form: _Json) -> Answer | None:
@@ -53,6 +54,8 @@ class FakeInvoices:
         kept = {"customers": self.customers, "invoices": self.invoices}.get(parts[0])
         if parts[0] == "events":
             return page(path, [one for one in self.events if query.get("type") in (None, one["type"])], query)
+        if parts[0] == "balance_transactions":
+            return page(path, self.movements, query)
         if kept is None:
             return None
         if len(parts) == 1:
@@ -61,6 +64,11 @@ class FakeInvoices:
         if parts[1] not in kept:
             return error(404, f"No such {parts[0][:-1]}: {parts[1]}", "resource_missing")
         return 200, kept[parts[1]]
+
+    def moved(self, kind: str, source: _Json, amount_ore: int, currency: str = "nok") -> None:
+        """Money on the balance."""
+        row = {"id": f"txn_{len(self.movements) + 1}", "object": "balance_transaction", "type": kind}
+        self.movements.append({**row, "source": source, "amount": amount_ore, "currency": currency})
 
     def happened(self, kind: str, content: _Json) -> _Json:
         """Keep an event; a webhook delivers it."""

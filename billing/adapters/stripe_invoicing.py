@@ -12,6 +12,7 @@ import stripe
 
 from billing.adapters.stripe_client import NOT_ALLOWED, VERSIONS, is_replayed, open_client, stripe_key, unavailable
 from billing.models import Buyer, Invoice
+from billing.reconcile_stripe import Movement
 from billing.stripe_invoice import (
     LINES_PER_CALL,
     customer_parameters,
@@ -22,6 +23,8 @@ from billing.stripe_invoice import (
 )
 from cards.errors import Refused, Unsure
 
+_PAYMENTS = ("charge", "payment")
+_MOVEMENTS = (*_PAYMENTS, "refund", "payment_refund")
 _Json = dict[str, Any]
 _Post = Callable[[str, Callable[[Any], Any]], _Json]
 
@@ -51,6 +54,12 @@ class StripeInvoicing:
             customer = self._customer(invoice.buyer)
             draft = self._draft(key, customer["id"]) if customer else None
             return draft["id"] if draft and self._was_sent(draft["id"]) else None
+
+    def movements(self) -> list[Movement]:
+        wanted: Any = {"limit": 100, "expand": ["data.source"]}
+        with _reading():
+            every = [one.to_dict() for one in self._client.v1.balance_transactions.list(wanted).auto_paging_iter()]
+        return [_movement(one) for one in every if one["type"] in _MOVEMENTS]
 
     def _deliver(self, key: str, version: int, invoice: Invoice) -> str:
         """Every step that Stripe has not done yet. What is only read may fail without harm."""
@@ -116,6 +125,13 @@ class StripeInvoicing:
         """An invoice does not say that it was sent; its event does, and Stripe keeps events for 30 days."""
         every = self._client.v1.events.list({"type": "invoice.sent", "limit": 100}).auto_paging_iter()
         return any(event.to_dict()["data"]["object"]["id"] == name for event in every)
+
+
+def _movement(row: _Json) -> Movement:
+    """Fees and payouts are no movements. A charge is known by its payment intent, a refund by its own id."""
+    source = row["source"]
+    name = source.get("payment_intent") or source["id"] if row["type"] in _PAYMENTS else source["id"]
+    return Movement(transaction=row["id"], source=name, amount_ore=row["amount"], currency=row["currency"])
 
 
 def _figures(draft: _Json) -> dict[str, object]:

@@ -4,10 +4,11 @@ An invoice's delivery is an effect with its own key; a webhook's event, the row 
 one transaction, so that Stripe may send it again until we say that it is kept.
 """
 
-from billing.ledger import entries_of_payment
+from billing.ledger import BANK, entries_of_payment
+from billing.reconcile_stripe import Booked, Finding, compare
 from billing.webhook import Told, read_event
 from cards.days import oslo_day
-from cards.effects import Effect, EffectKind
+from cards.effects import Effect, EffectKind, EffectState
 from cards.errors import Refused
 from flows.house import House
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
@@ -59,6 +60,44 @@ def _book(uow: UnitOfWork, told: Told) -> None:
     except Refused as fault:  # not ours, or booked by an earlier event: the comparison with Stripe names the first
         if fault.code not in ("invoice.unknown", "ledger.posted_before"):
             raise
+
+
+def compare_with_stripe(house: House) -> list[Finding]:
+    """Every difference between what moved at Stripe and what is booked here. Raises Refused
+    `payments.not_at_stripe`, Unavailable `payments.unavailable`."""
+    if house.invoicing is None:
+        raise Refused(
+            "payments.not_at_stripe",
+            "payments are not at Stripe in this house",
+            field="HSECARD_PAYMENTS",
+            fix="set HSECARD_PAYMENTS=stripe where Stripe is used",
+        )
+    there = house.invoicing.movements()
+    with house.store.read() as uow:
+        issued = [invoice.number for invoice in uow.invoices.all()]
+        void = [row["invoice"] for row in uow.stripe.payments() if row["void_at"]]
+        return compare(there, [*_paid(uow), *_given_back(uow)], invoices=issued, void=void)
+
+
+def _paid(uow: UnitOfWork) -> list[Booked]:
+    """What webhooks told and the ledger has, under the payment's id, or the invoice's until that is told."""
+    booked = {entry.posting: entry.amount_ore for entry in uow.ledger.entries(BANK)}
+    found = []
+    for row in uow.stripe.payments():
+        posting = f"payment:stripe:{row['reference']}"
+        if posting in booked:
+            source = row["payment"] or row["reference"]
+            found.append(Booked(posting=posting, source=source, amount_ore=booked[posting], invoice=row["invoice"]))
+    return found
+
+
+def _given_back(uow: UnitOfWork) -> list[Booked]:
+    booked = {entry.posting: entry.amount_ore for entry in uow.ledger.entries(BANK)}
+    return [
+        Booked(posting=f"refund:{one.key}", source=one.answer["refund"], amount_ore=booked[f"refund:{one.key}"])
+        for one in uow.effects.all_of(EffectKind.REFUND)
+        if one.state is EffectState.CONFIRMED and one.answer and f"refund:{one.key}" in booked
+    ]
 
 
 def _to_deliver(house: House) -> list[Chunk]:

@@ -1,5 +1,6 @@
 """Stripe's words, in any order and any number, come to the same books; invoices go out by Stripe once."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,6 +9,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -15,10 +17,11 @@ from billing.adapters.payments_twin import PaymentsTwin
 from billing.adapters.stripe_fake import Fault, StripeFake
 from billing.webhook import Told, read_event, sign
 from cards.errors import Refused
+from console.api import build_app
 from flows.house import House, open_house
 from flows.settings import Settings
 from flows.stages.line import run_line
-from flows.stages.payments import SEND_BY_STRIPE, keep, take_webhook
+from flows.stages.payments import SEND_BY_STRIPE, compare_with_stripe, keep, take_webhook
 from flows.stages.reconcile import RECONCILE
 from store.database import UnitOfWork
 from tests.billing.test_billing_stripe_figures import an_invoice
@@ -194,3 +197,33 @@ def _issued_without_its_order(house: House) -> None:
         uow.connection.exec_driver_sql("COMMIT")
         uow.connection.exec_driver_sql("PRAGMA foreign_keys = ON")
         uow.connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def test_what_moved_at_stripe_is_what_is_booked(house: House, fake: StripeFake) -> None:
+    _issued_without_its_order(house)
+    for body in EVENTS[:3]:
+        take_webhook(house, body, sign(body, secret=SECRET, at=house.clock.now()))
+    fake.books.moved("charge", {"id": "ch_1", "payment_intent": "pi_1"}, 45500)
+    fake.books.moved("payout", {"id": "po_1"}, -45500)
+    assert compare_with_stripe(house) == []
+    fake.books.moved("refund", {"id": "re_9"}, -100)
+    assert [(one.kind, one.source) for one in compare_with_stripe(house)] == [("refund_by_hand", "re_9")]
+
+
+def test_stripe_s_words_come_in_over_http_by_their_signature_alone(house: House) -> None:
+    good = sign(EVENTS[0], secret=SECRET, at=house.clock.now())
+    assert _posted(house, EVENTS[0], good) == (200, {"event": "kept"})
+    assert _posted(house, EVENTS[0], good) == (200, {"event": "known"})
+    status, answer = _posted(house, EVENTS[1], good)
+    assert (status, answer["error"]["code"]) == (400, "payments.webhook_signature")
+
+
+def _posted(house: House, body: bytes, signature: str) -> tuple[int, Any]:
+    transport = httpx.ASGITransport(build_app(house, "a-token-of-the-test"))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://house") as client:
+            return await client.post("/api/stripe", content=body, headers={"Stripe-Signature": signature})
+
+    answer = asyncio.run(ask())
+    return answer.status_code, answer.json()
