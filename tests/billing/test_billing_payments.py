@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,17 @@ def test_the_fake_errs_on_changed_parameters_and_unknown_ones(fake: StripeFake) 
     assert changed[1]["error"]["type"] == "idempotency_error"
     assert unknown is not None
     assert unknown[1]["error"]["code"] == "parameter_unknown"
+
+
+def test_eight_workers_on_one_payment_never_give_back_more_than_was_paid(fake: StripeFake, twin: PaymentsTwin) -> None:
+    def give_back(worker: int) -> None:
+        payments = StripePayments("sk_test_none", fake.base_url)
+        for number in range(3):
+            for key in (f"shared-{number}", f"own-{worker}-{number}"):
+                with contextlib.suppress(Refused, Unsure):
+                    payments.refund(key, "pi_1", 3000, "R-1")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(give_back, range(8)))
+    assert len(twin.refunds()) == 45500 // 3000  # 27 were asked for
+    assert twin.paid_ore("pi_1") == 45500 - 3000 * 15

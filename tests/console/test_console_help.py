@@ -24,6 +24,8 @@ LOOKS_ONLY = {
     ("layouts", "schema"),
     ("addresses", "check"),
     ("invoices", "list"),
+    ("payments", "list"),
+    ("payments", "reconcile"),
     ("invoices", "export"),
     ("batches", "list"),
     ("batches", "show"),
