@@ -47,6 +47,11 @@ def saft_code(category: str, percent: int, day: date) -> str:
     )
 
 
+def tax_rows() -> tuple[TaxRow, ...]:
+    """Every dated VAT rule, as its file has them."""
+    return _tax_rows()
+
+
 @lru_cache(maxsize=4096)  # a day's invoices ask for the same few rows
 def _price_row(kind: str, day: date) -> PriceRow:
     found = _covering((row for row in _price_rows() if row.kind == kind), day)

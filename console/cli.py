@@ -29,6 +29,7 @@ from console import (
     encoders,
     invoices,
     layouts,
+    ledger,
     line,
     orders,
     payments,
@@ -71,6 +72,7 @@ line.register(app)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=MONEY)
 app.add_typer(postage.app, name="postage", rich_help_panel=MONEY)
 app.add_typer(invoices.app, name="invoices", rich_help_panel=MONEY)
+app.add_typer(ledger.app, name="ledger", rich_help_panel=MONEY)
 app.add_typer(documents.app, name="documents", rich_help_panel=MONEY)
 app.add_typer(payments.app, name="payments", rich_help_panel=MONEY)
 for part in (returns, status, doctor, serve, api, demo):
