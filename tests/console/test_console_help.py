@@ -39,6 +39,8 @@ LOOKS_ONLY = {
     ("refunds", "list"),
     ("refunds", "show"),
     ("documents", "list"),
+    ("ledger", "balances"),
+    ("ledger", "export"),
     ("documents", "export"),
     ("status",),
     ("audit",),

@@ -61,7 +61,7 @@ def _event(name: str, kind: str, content: dict[str, Any], *, second: int = 0) ->
     return json.dumps(event).encode()
 
 
-_INVOICE = {"id": "in_1", "metadata": {"invoice": "17"}, "currency": "nok", "amount_paid": 45500}
+_INVOICE = {"id": "in_1", "metadata": {"invoice": "1"}, "currency": "nok", "amount_paid": 45500}
 _LINK = {"id": "inpay_1", "invoice": "in_1", "payment": {"type": "payment_intent", "payment_intent": "pi_1"}}
 _BACK = {"id": "re_1", "payment_intent": "pi_1", "currency": "nok", "amount": 6500, "metadata": {"key": "refund:R-1"}}
 EVENTS = (
@@ -97,7 +97,7 @@ def _after(house: House, order: tuple[bytes, ...]) -> dict[str, Any]:
     state: dict[str, Any] = {}
     with suppress(_BackAgain), house.store.begin() as uow:
         uow.connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")  # its order is not in this house
-        uow.invoices.add(an_invoice())
+        uow.invoices.add(an_invoice(uow.series.next("invoice")))
         assert all(keep(uow, _told(body)) for body in order)
         assert not any(keep(uow, _told(body)) for body in order[::-1])
         state = _state(uow)
@@ -110,7 +110,7 @@ def test_every_order_of_six_events_comes_to_the_same_books(house: House) -> None
     assert end["ledger"] == {"1500": -45500, "1920": 45500}
     assert end["entries"] == 2
     (payment,), (refund,) = end["payments"], end["refunds"]
-    assert (payment["payment"], payment["invoice"], payment["amount_ore"]) == ("pi_1", 17, 45500)
+    assert (payment["payment"], payment["invoice"], payment["amount_ore"]) == ("pi_1", 1, 45500)
     assert (refund["status"], refund["key"], refund["told_by"]) == ("failed", "refund:R-1", "evt_5")
     assert len(end["events"]) == 6
     orders = list(permutations(EVENTS))
@@ -183,7 +183,7 @@ def test_an_issued_invoice_goes_out_by_stripe_once(
     sent = [event for event in fake.books.events if event["type"] == "invoice.sent"]
     assert (len(fake.books.invoices), len(sent)) == (1, 1)
     with house.store.read() as uow:
-        effect = uow.effects.get("deliver:invoice:17")
+        effect = uow.effects.get("deliver:invoice:1")
     assert (effect.state, effect.answer) == ("confirmed", {"stripe_invoice": "in_1"})
 
 
@@ -193,7 +193,7 @@ def _issued_without_its_order(house: House) -> None:
         uow.connection.exec_driver_sql("COMMIT")
         uow.connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         uow.connection.exec_driver_sql("BEGIN IMMEDIATE")
-        uow.invoices.add(an_invoice())
+        uow.invoices.add(an_invoice(uow.series.next("invoice")))
         uow.connection.exec_driver_sql("COMMIT")
         uow.connection.exec_driver_sql("PRAGMA foreign_keys = ON")
         uow.connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -365,10 +365,10 @@ def test_effects_are_listed_by_state_kind_and_age(store: Store, clock: SteadyClo
 
 def test_series_count_from_one_and_card_numbers_from_zero(store: Store) -> None:
     with store.begin() as uow:
-        assert (uow.series.last("invoice"), uow.series.last("card_number")) == (0, -1)
-        assert [uow.series.next("invoice"), uow.series.next("invoice", 5), uow.series.next("invoice")] == [1, 2, 7]
+        assert (uow.series.last("letter"), uow.series.last("card_number")) == (0, -1)
+        assert [uow.series.next("letter"), uow.series.next("letter", 5), uow.series.next("letter")] == [1, 2, 7]
         assert [uow.series.next("card_number", 3), uow.series.next("card_number")] == [0, 3]
-        assert (uow.series.last("invoice"), uow.series.last("card_number")) == (7, 3)
+        assert (uow.series.last("letter"), uow.series.last("card_number")) == (7, 3)
 
 
 # --- documents -------------------------------------------------------------------------------------------------

@@ -306,13 +306,14 @@ def test_posted_cards_and_their_postage_are_invoiced_once(store: Store) -> None:
         assert [card.card_id for card in uow.invoices.uninvoiced_cards("B-1")] == ["B-1-1", "B-1-2"]
         assert uow.invoices.uninvoiced_postage("B-1") == [("S-1", 1280, 25)]
         assert uow.invoices.uninvoiced_postage("B-2") == [("S-1", 640, 25)]
-        invoice = an_invoice(1, ["B-1-1", "B-1-2"], [("S-1", 1280)])
+        invoice = an_invoice(uow.series.next("invoice"), ["B-1-1", "B-1-2"], [("S-1", 1280)])
         uow.invoices.add(invoice)
         assert uow.invoices.get(1) == invoice
         assert uow.invoices.to_invoice() == ["B-2"]
         assert uow.invoices.uninvoiced_postage("B-1") == []
         assert uow.invoices.uninvoiced_postage("B-2") == [("S-1", 640, 25)]
         _refused("invoice.known", uow.invoices.add, invoice)
+        assert uow.series.next("invoice") == 2
         _refused("invoice.card_invoiced", uow.invoices.add, an_invoice(2, ["B-1-3", "B-1-1"], []))
         _refused("invoice.postage_invoiced", uow.invoices.add, an_invoice(2, ["B-1-3"], [("S-1", 1)]))
         _refused("invoice.unknown", uow.invoices.get, 2)
@@ -371,9 +372,10 @@ def test_a_case_goes_from_two_people_to_its_credit_note(store: Store, clock: Ste
         assert not uow.refunds.to_state("R-1", RefundState.APPROVED, RefundState.EXECUTING)
         assert uow.refunds.approve("R-1", "Ola", NOON, case.digest)
         assert not uow.refunds.approve("R-1", "Per", NOON, case.digest)
-        note = a_credit_note(1, case)
+        note = a_credit_note(uow.series.next("credit_note"), case)
         uow.credit_notes.add(note)
         _refused("credit_note.known", uow.credit_notes.add, note)
+        assert uow.series.next("credit_note") == 2
         _refused("credit_note.known", uow.credit_notes.add, a_credit_note(2, case))
         _refused("credit_note.unknown", uow.credit_notes.get, 2)
         assert uow.credit_notes.get(1) == note
