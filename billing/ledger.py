@@ -16,6 +16,7 @@ PRODUCTION_STOCK = "1440"  # finished cards and what went into them
 RECEIVABLE = "1500"
 BANK = "1920"
 VAT_OUTPUT = "2700"
+UNALLOCATED = "2900"  # paid in, and on no invoice of ours
 REFUNDS_PAYABLE = "2990"  # credited and not yet given back
 COST_OF_FREE_REPLACEMENTS = "4390"
 _SALES_TAXABLE = "3000"
@@ -88,9 +89,15 @@ def entries_of_set_off(note: CreditNote, *, amount_ore: int, booked_on: date) ->
     return _posting(f"set_off:{note.number}", sides, booked_on=booked_on, document=document)
 
 
-def entries_of_payment(payment: str, *, amount_ore: int, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
-    """Money received on an invoice (`document`) lowers what the payer owes."""
-    sides = [_Side(BANK, amount_ore, "paid"), _Side(RECEIVABLE, -amount_ore, "paid")]
+def entries_of_payment(
+    payment: str, *, amount_ore: int, booked_on: date, document: str, unallocated_ore: int = 0
+) -> tuple[LedgerEntry, ...]:
+    """Money received on an invoice (`document`) lowers what the payer owes; `unallocated_ore` of it is on none."""
+    sides = [
+        _Side(BANK, amount_ore, "paid"),
+        _Side(RECEIVABLE, unallocated_ore - amount_ore, "paid"),
+        _Side(UNALLOCATED, -unallocated_ore, "paid, on no invoice"),
+    ]
     return _posting(f"payment:{payment}", sides, booked_on=booked_on, document=document)
 
 

@@ -18,6 +18,7 @@ from cards.errors import HseCardError
 from console import (
     addresses,
     api,
+    bank,
     batches,
     blanks,
     cards,
@@ -75,6 +76,7 @@ app.add_typer(invoices.app, name="invoices", rich_help_panel=MONEY)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=MONEY)
 app.add_typer(documents.app, name="documents", rich_help_panel=MONEY)
 app.add_typer(payments.app, name="payments", rich_help_panel=MONEY)
+app.add_typer(bank.app, name="bank", rich_help_panel=MONEY)
 for part in (returns, status, doctor, serve, api, demo):
     part.register(app)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cards.errors import Unavailable
+from cards.errors import Refused, Unavailable
 from console.answer import answer
 from console.options import AsJson
 from console.show import line, table
@@ -63,6 +63,19 @@ def file_name(document_id: str, blob_key: str) -> str:
     """`letter/S-000001` kept as PDF → `letter/S-000001.pdf`; an id that tells its format stays as it is."""
     suffix = PurePosixPath(blob_key).suffix
     return document_id if document_id.endswith(suffix) else document_id + suffix
+
+
+def read_file(path: Path) -> bytes:
+    """A file's bytes. Raises Refused `file.unreadable` naming it."""
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise Refused(
+            "file.unreadable",
+            f"{path} cannot be read: {fault.strerror}",
+            field=str(path),
+            fix="name a file that this user may read",
+        ) from None
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock
+from store.bank import Bank
 from store.billing import CreditNotes, Invoices
 from store.blanks import Blanks
 from store.cards import Cards
@@ -132,6 +133,11 @@ class UnitOfWork:
     def stripe(self) -> StripePaid:
         """What Stripe told by webhook."""
         return StripePaid(self._tx)
+
+    @cached_property
+    def bank(self) -> Bank:
+        """Payments by bank."""
+        return Bank(self._tx)
 
     @cached_property
     def effects(self) -> Effects:

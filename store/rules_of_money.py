@@ -150,6 +150,10 @@ def _booked_into_locked_months(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
         yield f"{posting} (booked on {day})"
 
 
+def _bank_payments_unbooked(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
+    yield from uow.bank.unbooked()
+
+
 # --- refunds ---------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +221,7 @@ RULES = (
         "ledger.documents", "receivable, VAT and refunds payable are what the documents say", _ledger_is_not_documents
     ),
     Rule("ledger.locked", "a locked month takes no posting", _booked_into_locked_months),
+    Rule("bank.booked", "the ledger has what the bank says was paid in", _bank_payments_unbooked),
     Rule("refund.unchanged", "a case is the sum of its items, as they were approved", _cases_changed),
     Rule("refund.two_people", "who approves a refund did not propose it", _one_person_cases),
     Rule("refund.finding_once", "a finding stands in at most one live case", _refunded_twice),

@@ -39,6 +39,7 @@ LOOKS_ONLY = {
     ("refunds", "list"),
     ("refunds", "show"),
     ("documents", "list"),
+    ("bank", "list"),
     ("ledger", "balances"),
     ("ledger", "export"),
     ("documents", "export"),
@@ -69,6 +70,7 @@ A_PERSON_ACTS = {
     ("refunds", "approve"),
     ("refunds", "execute"),
     ("postage", "import"),
+    ("bank", "import"),
     ("day",),
 }
 

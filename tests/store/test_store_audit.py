@@ -235,6 +235,10 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
         "INSERT INTO ledger_locks (month, until, locked_by, locked_at) "
         "VALUES ('2026-11', '2026-11-30', 'x', '2026-11-23T11:59:59.000000Z')"
     ),
+    "bank.booked": _does(
+        "INSERT INTO bank_payments VALUES ('csv:1', 'a.csv', 2, '2026-11-23', '', 500, 'NOK', NULL, 0, 500, 'no_kid', "
+        "'x', '2026-11-23T11:59:59.000000Z')"
+    ),
     "refund.unchanged": _does("UPDATE refund_cases SET digest = 'other' WHERE case_id = 'R-2'"),
     "refund.two_people": _does("UPDATE refund_cases SET approved_by = proposed_by WHERE case_id = 'R-1'"),
     "refund.finding_once": _does("UPDATE refund_items SET finding_id = 'E-1/v1' WHERE case_id = 'R-2'"),

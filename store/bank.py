@@ -1,0 +1,150 @@
+"""What the bank says was paid in: every payment once, and what its invoice owed when it came.
+
+One import at a time: two that met on one invoice would both take it for open.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Select, cast, func, insert, or_, select, text
+
+from billing.bank_file import BankLine, Judged, Owed
+from billing.ledger import RECEIVABLE
+from store.columns import Word
+from store.ledger_tables import bank_payments
+from store.stripe_tables import stripe_payments
+from store.tables import credit_notes, invoices, ledger_entries
+from store.transaction import Transaction
+
+_IMPORT_LOCK = 4_711_2028
+
+
+@dataclass(frozen=True, slots=True)
+class BankPayment:
+    """A payment as it was imported. Amounts in øre; `difference` is what was wrong with it."""
+
+    key: str
+    source: str
+    line: int
+    received_on: date
+    kid: str
+    amount_ore: int
+    currency: str
+    invoice: int | None
+    to_invoice_ore: int
+    unallocated_ore: int
+    difference: str | None
+    imported_by: str
+    imported_at: datetime
+
+
+class Bank:
+    """Payments by bank, append-only."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def hold(self) -> None:
+        """Other imports wait until this transaction ends; SQLite has one writer anyway."""
+        if self._tx.connection.dialect.name == "postgresql":
+            self._tx.connection.execute(text(f"SELECT pg_advisory_xact_lock({_IMPORT_LOCK})"))
+
+    def known(self, keys: Sequence[str]) -> dict[str, BankPayment]:
+        """Those of at most some hundred keys that were imported before."""
+        return {payment.key: payment for payment in self._read(select(bank_payments).where(_c.key.in_(keys)))}
+
+    def all(self, *, differing: bool = False) -> list[BankPayment]:
+        """Every payment in the order of day and key; with `differing` those that something is wrong with."""
+        query = select(bank_payments).order_by(_c.received_on, _c.key)
+        return self._read(query.where(_c.difference.is_not(None)) if differing else query)
+
+    def _read(self, query: Select[Any]) -> list[BankPayment]:
+        return [BankPayment(**row) for row in self._tx.connection.execute(query).mappings()]
+
+    def add(self, payments: Iterable[tuple[BankLine, int | None, Judged]], *, source: str, by: str) -> None:
+        """Keep payments that are not known, with their invoice and what was found of them."""
+        at = self._tx.now()
+        rows = [
+            {
+                **line.model_dump(),
+                **judged._asdict(),
+                "invoice": invoice,
+                "source": source,
+                "imported_by": by,
+                "imported_at": at,
+            }
+            for line, invoice, judged in payments
+        ]
+        if rows:
+            self._tx.connection.execute(insert(bank_payments), rows)
+
+    def owed(self, kids: Sequence[str]) -> dict[str, Owed]:
+        """What is open on the invoices of at most some hundred KIDs: charged, less paid, less set off."""
+        query = select(invoices.c.kid, invoices.c.number).where(invoices.c.kid.in_(kids))
+        numbers = {number: kid for kid, number in self._tx.connection.execute(query)}
+        charged, paid = self._moved(numbers)
+        off, void = self._set_off(), self._void(numbers)
+        return {
+            kid: Owed(
+                invoice=number,
+                open_ore=charged.get(number, 0) + paid.get(number, 0) - off.get(number, 0),
+                paid=paid.get(number, 0) < 0,
+                void=number in void,
+            )
+            for number, kid in numbers.items()
+        }
+
+    def _moved(self, numbers: Iterable[int]) -> tuple[dict[int, int], dict[int, int]]:
+        """Øre on the receivable of each invoice: by its own posting, and by all others."""
+        entry = ledger_entries.c
+        documents = {f"invoice/{number}": number for number in numbers}
+        own = entry.posting.like("invoice:%").label("own")
+        query = select(entry.document, own, func.sum(entry.amount_ore)).where(
+            entry.account == RECEIVABLE, entry.document.in_(documents)
+        )
+        sums: tuple[dict[int, int], dict[int, int]] = {}, {}
+        for document, charged, ore in self._tx.connection.execute(query.group_by(entry.document, "own")):
+            sums[0 if charged else 1][documents[document]] = int(ore)
+        return sums
+
+    def _set_off(self) -> dict[int, int]:
+        """Øre set off by credit notes, on the invoices they credit, up to what they credit of each."""
+        entry, note = ledger_entries.c, credit_notes.c
+        document = "credit_note/" + cast(note.number, Word)
+        query = select(note.content, func.sum(entry.amount_ore)).join(ledger_entries, entry.document == document)
+        off: dict[int, int] = {}
+        for content, ore in self._tx.connection.execute(
+            query.where(entry.account == RECEIVABLE).group_by(note.number, note.content)
+        ):
+            left = -int(ore)
+            for line in content["lines"]:
+                share = min(left, line["net_ore"] + line["vat_ore"])
+                left -= share
+                if line["invoice_number"].isdigit():
+                    off[int(line["invoice_number"])] = off.get(int(line["invoice_number"]), 0) + share
+        return off
+
+    def _void(self, numbers: Iterable[int]) -> set[int]:
+        paid = stripe_payments.c
+        query = select(paid.invoice).where(paid.void_at.is_not(None), paid.invoice.in_(list(numbers)))
+        return set(self._tx.connection.scalars(query))
+
+    def unbooked(self) -> list[str]:
+        """Keys of payments in kroner that the ledger has not with the same amounts, for the audit."""
+        entry = ledger_entries.c
+        posting = "payment:bank:" + _c.key
+        of_invoice = func.coalesce(func.sum(-entry.amount_ore).filter(entry.account == RECEIVABLE), 0)
+        in_all = func.coalesce(func.sum(entry.amount_ore).filter(entry.amount_ore * _c.amount_ore > 0), 0)
+        query = (
+            select(_c.key)
+            .outerjoin(ledger_entries, entry.posting == posting)
+            .where(_c.currency == "NOK")
+            .group_by(_c.key, _c.amount_ore, _c.to_invoice_ore)
+            .having(or_(of_invoice != _c.to_invoice_ore, in_all != _c.amount_ore))
+        )
+        return list(self._tx.connection.scalars(query.order_by(_c.key)))
+
+
+_c = bank_payments.c
