@@ -68,7 +68,7 @@ def approve(case: RefundCase, *, by: str, at: datetime) -> RefundCase:
     _refuse_state(case, RefundState.PROPOSED)
     _refuse_nobody(by)
     refuse_changed(case)
-    if _person(by) == _person(case.proposed_by):
+    if person(by) == person(case.proposed_by):
         raise Refused(
             "refund.same_person",
             f"{by} proposed case {case.case_id} and cannot approve it",
@@ -120,13 +120,13 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _person(name: str) -> str:
+def person(name: str) -> str:
     """A login as it is compared: case, spacing and composed letters do not make a second person."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _refuse_nobody(by: str) -> None:
-    if not _person(by):
+    if not person(by):
         raise Refused("refund.no_person", "nobody is named", field="by", fix="say who does this")
 
 

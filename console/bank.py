@@ -10,7 +10,7 @@ import typer
 from console.answer import answer
 from console.documents import read_file
 from console.options import AsJson, By, DryRun
-from console.show import facts, kroner, table
+from console.show import bare, facts, kroner, table
 from console.work import at_work
 
 app = typer.Typer(no_args_is_help=True, help="Payments by bank: import, list.")
@@ -39,9 +39,9 @@ def import_file(
             one.line,
             one.difference.value.replace("_", " "),
             one.kid,
-            _bare(one.amount_ore),
+            bare(one.amount_ore),
             one.invoice,
-            _bare(one.unallocated_ore),
+            bare(one.unallocated_ore),
         )
         for one in found.differences
     ]
@@ -72,9 +72,9 @@ def list_payments(
         (
             one.received_on,
             one.kid,
-            _bare(one.amount_ore) if one.currency == "NOK" else f"{_bare(one.amount_ore)} {one.currency}",
+            bare(one.amount_ore) if one.currency == "NOK" else f"{bare(one.amount_ore)} {one.currency}",
             one.invoice,
-            _bare(one.unallocated_ore) if one.unallocated_ore else None,
+            bare(one.unallocated_ore) if one.unallocated_ore else None,
             (one.difference or "").replace("_", " "),
         )
         for one in found
@@ -82,11 +82,6 @@ def list_payments(
     heading = ("day", "KID", "amount", "invoice", "on 2900", "difference")
     shown = [table("Payments by bank", heading, rows, right=("amount", "on 2900"))]
     return answer({"payments": [asdict(one) for one in found]}, shown, as_json=as_json)
-
-
-def _bare(ore: int) -> str:
-    """Kroner without their name: a KID needs the room."""
-    return kroner(ore).removesuffix(" NOK")
 
 
 def _text(data: bytes) -> str:

@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 -- the stages bring the heavy rooms along: help must be quick
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,15 +11,25 @@ from rich.console import RenderableType
 from console.answer import answer
 from console.line import run_named
 from console.options import AsJson, By, DryRun
-from console.show import facts, kroner, line, table
+from console.show import bare, facts, kroner, line, table
 from console.work import at_work
 
 if TYPE_CHECKING:
     from billing.models import RefundCase
     from shipping.models import PostageFinding
 
-app = typer.Typer(no_args_is_help=True, help="Postage refunds: find, propose, approve, execute, list, show.")
+app = typer.Typer(no_args_is_help=True, help="Postage refunds: find, propose, approve, execute, list, show, proof.")
 
+_PROVED = (
+    "found_ore",
+    "unproposed_ore",
+    "proposed_ore",
+    "approved_ore",
+    "under_way_ore",
+    "refunded_ore",
+    "set_off_ore",
+    "difference_ore",
+)
 Which = Annotated[str, typer.Argument(metavar="CASE", help="The refund case, e.g. R-000001.")]
 
 
@@ -114,6 +125,37 @@ def show(case: Which, as_json: AsJson = False) -> int:
         table("What goes back", ("invoice", "why", "payment", "gross"), rows, right=("gross",)),
     ]
     return answer({"case": found.model_dump(mode="json")}, shown, as_json=as_json)
+
+
+@app.command()
+def proof(as_json: AsJson = False) -> int:
+    """Prove that refunds equal errors: what was found wrong for each payer, and where each øre of it is."""
+    from flows.stages.refund_proof import prove_refunds
+
+    with at_work("reader") as house:
+        found = prove_refunds(house)
+    rows = [
+        (
+            one.name,
+            bare(one.found_ore),
+            bare(one.unproposed_ore + one.proposed_ore + one.approved_ore),
+            bare(one.under_way_ore),
+            bare(one.refunded_ore),
+            bare(one.set_off_ore),
+            bare(one.difference_ore),
+        )
+        for one in found
+    ]
+    sums = {name: sum(getattr(one, name) for one in found) for name in _PROVED}
+    figures = ("found", "waiting", "on its way", "refunded", "set off", "difference")
+    back = sums["refunded_ore"] + sums["set_off_ore"]
+    shown = [
+        table("Charged wrongly, VAT included, NOK", ("payer", *figures), rows, right=figures),
+        line(f"{kroner(sums['found_ore'])} found, {kroner(back)} given back, {kroner(sums['difference_ore'])} off"),
+    ]
+    payers = [{**asdict(one), "difference_ore": one.difference_ore} for one in found]
+    return answer({"whole": not any(one.difference_ore for one in found), "sums": sums, "payers": payers}, shown,
+                  as_json=as_json)  # fmt: skip
 
 
 def cases_table(title: str, cases: Sequence["RefundCase"]) -> RenderableType:

@@ -82,6 +82,11 @@ def kroner(amount_ore: int) -> str:
     return f"{sign}{int(digits):,}".replace(",", " ") + f".{fraction} NOK"
 
 
+def bare(amount_ore: int) -> str:
+    """Kroner without their name, where a heading has it or a column is narrow."""
+    return kroner(amount_ore).removesuffix(" NOK")
+
+
 def line(text: str, style: str = "") -> Text:
     """One sentence, free of markup."""
     return Text(text, style=style)

@@ -6,15 +6,12 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, select, update
 
 from billing.models import RefundCase, RefundItem, RefundState
+from billing.refunds import person
 from cards.errors import Refused
 from store.tables import refund_cases, refund_items
 from store.transaction import Transaction
 
 _CASE_COLUMNS = [refund_cases.c[name] for name in RefundCase.model_fields if name != "items"]
-
-
-def _person(name: str) -> str:
-    return " ".join(name.split()).casefold()
 
 
 class Refunds:
@@ -25,8 +22,8 @@ class Refunds:
 
     def add(self, case: RefundCase) -> None:
         """Keep a proposed case. Raises Refused `refund.known`, `refund.finding_taken` (it is in another live case)."""
-        row = {**case.model_dump(exclude={"items"}), "proposer": _person(case.proposed_by)}
-        row["approver"] = None if case.approved_by is None else _person(case.approved_by)
+        row = {**case.model_dump(exclude={"items"}), "proposer": person(case.proposed_by)}
+        row["approver"] = None if case.approved_by is None else person(case.approved_by)
         with self._tx.whole():
             if not self._tx.insert_new(refund_cases, row):
                 raise Refused("refund.known", f"case {case.case_id} exists already", fix="propose again: a new number")
@@ -71,7 +68,7 @@ class Refunds:
         approver who proposed.
         """
         case = self.get(case_id)
-        if _person(by) == _person(case.proposed_by):
+        if person(by) == person(case.proposed_by):
             raise Refused(
                 "refund.same_person",
                 f"{by} proposed case {case_id} and cannot approve it",
@@ -84,7 +81,7 @@ class Refunds:
                 f"case {case_id} is not what was approved: its payer or amounts differ",
                 fix="look at the case again and approve what it says now",
             )
-        values = {"approved_by": by, "approver": _person(by), "approved_at": at}
+        values = {"approved_by": by, "approver": person(by), "approved_at": at}
         return self._step(case_id, RefundState.PROPOSED, RefundState.APPROVED, values)
 
     def to_state(

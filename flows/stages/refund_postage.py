@@ -99,8 +99,10 @@ def _item(finding: PostageFinding) -> RefundItem:
 def approve_case(house: House, case_id: str, *, by: str) -> RefundCase:
     """A second person approves payer and amounts as they stand. Raises Refused (`refund.same_person`, …)."""
     with house.store.begin() as uow:
-        approved = approve(uow.refunds.get(case_id), by=by, at=house.clock.now())
-        uow.refunds.approve(case_id, by, house.clock.now(), approved.digest)
+        now = house.clock.now()
+        approved = approve(uow.refunds.get(case_id), by=by, at=now)
+        if not uow.refunds.approve(case_id, by, now, approved.digest):
+            approve(uow.refunds.get(case_id), by=by, at=now)  # somebody was quicker: says what the case is now
         return uow.refunds.get(case_id)
 
 

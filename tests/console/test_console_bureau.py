@@ -42,6 +42,18 @@ def _card(terminal: Terminal, name: str) -> dict[str, Any]:
     return card
 
 
+def _gross(finding: dict[str, Any]) -> int:
+    gross: int = finding["refund_net_ore"] + finding["refund_vat_ore"]
+    return gross
+
+
+def _proved(terminal: Terminal) -> dict[str, int]:
+    """The sums of the proof that are not nothing; it must be whole."""
+    said = terminal("refunds", "proof", "--json").json
+    assert said["whole"] is True
+    return {name: ore for name, ore in said["sums"].items() if ore}
+
+
 def test_a_day_from_the_terminal(bureau: Terminal) -> None:
     waits = bureau("day", "--dry-run", "--json").json["waiting"]
     assert waits["produce"]["portraits"] == {"chunks": 1, "items": 2}
@@ -150,15 +162,19 @@ def test_a_refund_takes_two_people(bureau: Terminal, tmp_path: Path) -> None:
     assert bureau("refunds", "find", "--dry-run", "--json").json["findings"][0]["refund_net_ore"] > 0
     (finding,) = bureau("refunds", "find", "--json").json["findings"]
     assert finding["charge"]["charge_id"] == "E-2"
+    assert _proved(bureau) == {"found_ore": _gross(finding), "unproposed_ore": _gross(finding)}
     (case,) = bureau("refunds", "propose", "--by", "anna", "--json").json["cases"]
+    assert _proved(bureau) == {"found_ore": case["gross_ore"], "proposed_ore": case["gross_ore"]}
     refused = bureau("refunds", "approve", case["case_id"], "--by", "Anna ", "--json")
     assert (refused.code, refused.json["error"]["code"]) == (3, "refund.same_person")
     assert bureau("refunds", "approve", case["case_id"], "--by", "bo").code == 0
+    assert _proved(bureau) == {"found_ore": case["gross_ore"], "approved_ore": case["gross_ore"]}
     assert bureau("refunds", "execute", "--dry-run", "--json").json["waiting"]["refund_postage"]["credit"]["items"] == 1
     assert bureau("refunds", "execute").code == 0
     shown = bureau("refunds", "show", case["case_id"], "--json").json["case"]
     assert (shown["state"], shown["proposed_by"], shown["approved_by"]) == ("confirmed", "anna", "bo")
     assert "confirmed" in bureau("refunds", "list").words
+    assert _proved(bureau) == {"found_ore": case["gross_ore"], "set_off_ore": case["gross_ore"]}
     assert bureau("audit", "--json").json["violations"] == []
 
 
@@ -222,7 +238,7 @@ def test_doctor_redacts_the_passwords_in_addresses(terminal: Terminal, monkeypat
 def test_every_answer_in_words_fits_80_columns(bureau: Terminal) -> None:
     bureau("day")
     looks = ["status", "audit", "cards find Holm", "cards show GOOD-1-1", "batches list", "batches show P-000001",
-             "blanks list", "orders show LOST-1", "documents list", "doctor", "refunds list",
+             "blanks list", "orders show LOST-1", "documents list", "doctor", "refunds list", "refunds proof",
              "invoices list", "invoices export 1"]  # fmt: skip
     for look in looks:
         said = bureau(*look.split())

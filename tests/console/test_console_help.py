@@ -37,6 +37,7 @@ LOOKS_ONLY = {
     ("chip", "derive"),
     ("chip", "read"),
     ("refunds", "list"),
+    ("refunds", "proof"),
     ("refunds", "show"),
     ("documents", "list"),
     ("bank", "list"),
