@@ -12,6 +12,7 @@ from rich.console import RenderableType
 
 from cards.errors import Refused
 from console.answer import answer
+from console.documents import read_file
 from console.options import AsJson, By, DryRun
 from console.show import line, table
 from console.work import at_work
@@ -116,23 +117,11 @@ def _requested(
         )
     said = symptom or SYMPTOM
     if file is not None:
-        request, problems = read_fault_file(file.name, _read(file), channel="command", by=by, symptom=said)
+        request, problems = read_fault_file(file.name, read_file(file), channel="command", by=by, symptom=said)
         return (replace(request, expect=expect) if expect is not None else request), problems
     content = {"cards": list(cards), "cohort": marks or None, "symptom": said, "expect": expect}
     request = request_of(read_document(content, name="the command"), channel="command", by=by)
     return replace(request, cards=tuple(replace(named, place=named.card) for named in request.cards)), []
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as fault:
-        raise Refused(
-            "file.unreadable",
-            f"{path} cannot be read: {fault.strerror}",
-            field=str(path),
-            fix="name a text file in UTF-8 that this user may read",
-        ) from None
 
 
 def _report(request: "FaultRequest", unread: Sequence["Problem"], *, by: str, as_json: bool, dry_run: bool) -> int:
