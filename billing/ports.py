@@ -47,6 +47,21 @@ class Invoicing(Protocol):
         ...
 
 
+class AccessPoint(Protocol):
+    """Our way into the Peppol network. One key is one document there, however often it is sent."""
+
+    def send(self, key: str, document: bytes, *, sender: str, receiver: str) -> str:
+        """Hand a UBL document over, from one organisation number to another; answers its name there.
+
+        Raises Unavailable (`access_point.unavailable`), Refused (`ehf.text`).
+        """
+        ...
+
+    def look_up(self, key: str) -> str | None:
+        """The name there of what was handed over under `key`, or None."""
+        ...
+
+
 class Mail(Protocol):
     """Outgoing mail. One key is one message: the same Message-ID and bytes, however often it is sent."""
 

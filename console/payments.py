@@ -1,27 +1,14 @@
-"""Payments at Stripe from the terminal: invoices sent by it, what it told us, and both sides compared."""
+"""Payments at Stripe from the terminal: what it told us, and both sides compared."""
 # ruff: noqa: PLC0415 -- the stages bring the heavy rooms along: help must be quick
 
 import typer
 
 from console.answer import answer
-from console.line import tell_done, tell_waiting
-from console.options import AsJson, By, DryRun
+from console.options import AsJson
 from console.show import kroner, line, table
-from console.work import at_work, run_lines, waiting
+from console.work import at_work
 
-app = typer.Typer(no_args_is_help=True, help="Payments at Stripe: send, list, reconcile.")
-
-
-@app.command()
-def send(by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
-    """Have Stripe send the invoices that it has not sent yet."""
-    from flows.stages.payments import SEND_BY_STRIPE
-
-    lines = (("payments", SEND_BY_STRIPE),)
-    with at_work(by) as house:
-        if dry_run:
-            return tell_waiting(waiting(house, lines), {}, as_json=as_json)
-        return tell_done(run_lines(house, lines, quiet=as_json), as_json=as_json)
+app = typer.Typer(no_args_is_help=True, help="Payments at Stripe: list, reconcile.")
 
 
 @app.command("list")

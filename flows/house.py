@@ -11,10 +11,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from billing.adapters.folder_access_point import FolderAccessPoint
 from billing.adapters.folder_mail import FolderMail
 from billing.adapters.payments_twin import PaymentsTwin
 from billing.adapters.smtp_mail import MailServer, SmtpMail
-from billing.ports import Invoicing, Mail, Payments
+from billing.ports import AccessPoint, Invoicing, Mail, Payments
 from cards.adapters.system import SteadyClock, SystemClock, SystemEntropy
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock, Entropy
@@ -60,7 +61,8 @@ class House:
     profile: Profile
     carrier: Carrier
     payments: Payments
-    invoicing: Invoicing | None  # who sends invoices beside our own mail
+    invoicing: Invoicing | None  # who sends invoices in the place of our own mail
+    access_point: AccessPoint | None  # where e-invoices go in the place of either
     mail: Mail
     doorbell: Doorbell
     tariffs: tuple[TariffRow, ...]
@@ -93,6 +95,7 @@ def build_house(settings: Settings, *, actor: str) -> House:
         carrier=_carrier(settings, clock),
         payments=_payments(settings),
         invoicing=_invoicing(settings),
+        access_point=_access_point(settings),
         mail=_mail(settings),
         doorbell=open_doorbell(),
         tariffs=(*bundled_tariffs(), *load_tariffs(*settings.tariff_files)),
@@ -179,6 +182,10 @@ def _carrier(settings: Settings, clock: Clock) -> Carrier:
         looks_up=settings.carrier_looks_up,
     )
     return BringCarrier(options, clock=clock)
+
+
+def _access_point(settings: Settings) -> AccessPoint | None:
+    return None if settings.access_point == "none" else FolderAccessPoint(settings.home / "access-point")
 
 
 def _mail(settings: Settings) -> Mail:

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     mail_user: str | None = Field(default=None, description="User at the mail server.")
     mail_password: SecretStr | None = Field(default=None, description="Password at the mail server.")
     mail_authority: Path | None = Field(default=None, description="Certificates to trust for the mail server.")
+    access_point: Literal["none", "folder"] = Field(
+        default="none", description="Where e-invoices leave for Peppol; none: with the mail, as an attachment."
+    )
     payments: Literal["twin", "stripe"] = "twin"
     stripe_key: SecretStr | None = Field(default=None, description="Secret API key at Stripe.")
     stripe_webhook_secret: SecretStr | None = Field(default=None, description="Secret of our webhook at Stripe.")

@@ -4,13 +4,12 @@ The embedded default of the mail port and what tests read. No Date header (a mai
 from the key, so nothing in the file depends on when or how often it was sent.
 """
 
-import hashlib
-import os
 from email.errors import HeaderParseError
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 
+from billing.adapters.outbox import key_digest, outbox_file, write_once
 from billing.models import Message
 from cards.errors import Refused, Unavailable
 
@@ -27,8 +26,7 @@ class FolderMail:
     def send(self, key: str, message: Message) -> str:
         data = eml(key, message, sender=self._sender)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._write_once(self._file(key), data)
+            write_once(outbox_file(self._folder, key, "eml"), data)
         except OSError as fault:
             raise Unavailable(
                 "mail.unavailable",
@@ -38,34 +36,12 @@ class FolderMail:
         return message_id(key, sender=self._sender)
 
     def look_up(self, key: str) -> str | None:
-        return message_id(key, sender=self._sender) if self._file(key).exists() else None
-
-    def _file(self, key: str) -> Path:
-        """A readable start for whoever opens the folder; the digest tells all keys apart."""
-        readable = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in key)[:40]
-        return self._folder / f"{readable}-{_digest(key)[:12]}.eml"
-
-    @staticmethod
-    def _write_once(file: Path, data: bytes) -> None:
-        """Whole or not at all, and never over what was sent before: the first message under a key stands."""
-        if file.exists():
-            return
-        fresh = file.with_suffix(f".{os.getpid()}.new")
-        with fresh.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        try:
-            os.link(fresh, file)
-        except FileExistsError:
-            pass  # another process sent it in this moment
-        finally:
-            fresh.unlink()
+        return message_id(key, sender=self._sender) if outbox_file(self._folder, key, "eml").exists() else None
 
 
 def message_id(key: str, *, sender: str = _SENDER) -> str:
     """The Message-ID under which a key's mail is known, at the sender's domain."""
-    return f"<{_digest(key)}@{sender.rpartition('@')[2]}>"
+    return f"<{key_digest(key)}@{sender.rpartition('@')[2]}>"
 
 
 def eml(key: str, message: Message, *, sender: str = _SENDER) -> bytes:
@@ -85,7 +61,7 @@ def eml(key: str, message: Message, *, sender: str = _SENDER) -> bytes:
         main, _, sub = media_type.partition("/")
         mail.add_attachment(data, maintype=main, subtype=sub, filename=name)
     if mail.is_multipart():
-        mail.set_boundary(f"=_{_digest(key)}")
+        mail.set_boundary(f"=_{key_digest(key)}")
     try:
         return mail.as_bytes()
     except (ValueError, UnicodeError) as fault:
@@ -99,7 +75,3 @@ def _bad_header(message: Message, why: str) -> Refused:
         field="to",
         fix="correct the invoice address of the business (one plain e-mail address) and send again",
     )
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[:40]

@@ -1,21 +1,17 @@
-"""From posted card to invoice: issued per order from what is posted and not invoiced, then drawn, then mailed.
+"""From posted card to invoice: issued per order from what is posted and not invoiced, then drawn, then delivered.
 
-The number, the rows and the ledger entries are one transaction; no drawing and no mail inside it. A free replacement
-has no invoice line; its postage is ours.
+The number, the rows, the ledger entries and the planned delivery are one transaction; no drawing and no sending inside
+it. A free replacement has no invoice line; its postage is ours.
 """
 
-from billing.documents import credit_note_pdf, invoice_pdf
-from billing.ehf import credit_note_xml, invoice_xml
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice
-from billing.models import Buyer, Invoice, LineKind, Message
+from billing.models import Buyer, Invoice, LineKind
 from cards.days import oslo_day
-from cards.effects import Effect, EffectKind
 from cards.life import Card
 from cards.orders import Business
 from flows.house import House
-from flows.stages.documents import keep, shelf
-from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.delivery import DELIVERY, plan_delivery
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
 from shipping.countries import zone_of
 from shipping.models import PostageCharge, Shipment
@@ -47,8 +43,7 @@ def _issue_one(house: House, order_number: str) -> str:
             if line.kind is LineKind.POSTAGE and line.shipment_id:
                 shipment = uow.shipments.get(line.shipment_id)
                 uow.postage.add_charge(_charge(order, invoice, shipment, line.net_ore, line.vat_percent))
-        key = f"mail:invoice:{invoice.number}"
-        uow.effects.plan(key, EffectKind.MAIL, f"invoice/{invoice.number}", {"document": f"invoice/{invoice.number}"})
+        plan_delivery(house, uow, invoice)
     return "invoiced"
 
 
@@ -106,89 +101,4 @@ def _cards_of_order(order_number: str, shipment: Shipment) -> int:
     return sum(card_id.rpartition("-")[0] == order_number for card_id in shipment.card_ids)
 
 
-# --- drawn ------------------------------------------------------------------------------------------------------
-
-
-def _to_draw(house: House) -> list[Chunk]:
-    with house.store.read() as uow:
-        bare = [effect.key for effect in uow.effects.open_of(EffectKind.MAIL)]
-        return chunks_of([key for key in bare if uow.documents.get(_document(key)) is None], ORDERS_PER_CHUNK)
-
-
-def _document(mail_key: str) -> str:
-    """`mail:invoice:7` → `invoice/7`."""
-    return mail_key.removeprefix("mail:").replace(":", "/")
-
-
-def _draw(house: House, chunk: Chunk) -> Tally:
-    return tally(_draw_one(house, _document(key)) for key in chunk)
-
-
-def _draw_one(house: House, document_id: str) -> str:
-    """The document as a person reads it and as a program does (EHF, with the first inside), kept together."""
-    kind, _, number = document_id.partition("/")
-    with house.store.read() as uow:
-        if kind == "invoice":
-            invoice = uow.invoices.get(int(number))
-            pdf = invoice_pdf(invoice)
-            xml = invoice_xml(invoice, pdf=pdf)
-        else:
-            note = uow.credit_notes.get(int(number))
-            pdf = credit_note_pdf(note)
-            xml = credit_note_xml(note, pdf=pdf)
-    papers = [
-        shelf(house, document_id=document_id, subject=document_id, data=pdf, suffix="pdf"),
-        shelf(house, document_id=f"ehf/{document_id}", subject=document_id, data=xml, suffix="xml"),
-    ]
-    return keep(house, papers, "drawn")
-
-
-# --- mailed -----------------------------------------------------------------------------------------------------
-
-
-def _to_mail(house: House) -> list[Chunk]:
-    with house.store.read() as uow:
-        return chunks_of([effect.key for effect in uow.effects.open_of(EffectKind.MAIL)], ORDERS_PER_CHUNK)
-
-
-def _mail(house: House, chunk: Chunk) -> Tally:
-    total = Tally()
-    for key in chunk:
-        total += carry_out(house, MAILING, key)
-    return total
-
-
-def _send(house: House, effect: Effect) -> Answer:
-    kind, _, number = effect.subject.partition("/")
-    with house.store.read() as uow:
-        paper = uow.invoices.get(int(number)) if kind == "invoice" else uow.credit_notes.get(int(number))
-        drawn = uow.documents.get(effect.subject)
-        ehf = uow.documents.get(f"ehf/{effect.subject}") if paper.buyer.e_invoice else None
-    name_no, name_en = ("Faktura", "Invoice") if kind == "invoice" else ("Kreditnota", "Credit note")
-    assert drawn is not None  # noqa: S101 -- drawn by the stage before
-    attached = [(f"{kind}-{number}.pdf", "application/pdf", house.blobs.get(drawn.blob_key))]
-    if ehf is not None:
-        attached.append((f"{kind}-{number}.xml", "application/xml", house.blobs.get(ehf.blob_key)))
-    message = Message(
-        to=paper.buyer.email,
-        subject=f"{name_no} / {name_en} {number}",
-        body=f"{name_no} {number} er vedlagt.\n{name_en} {number} is attached.\n\n{paper.seller.name}\n",
-        attachments=tuple(attached),
-    )
-    return {"message": house.mail.send(effect.key, message)}
-
-
-def _look_up(house: House, effect: Effect) -> Answer | None:
-    message = house.mail.look_up(effect.key)
-    return {"message": message} if message else None
-
-
-def _nothing_more(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
-    """A sent mail is its own record."""
-
-
-MAILING = Act(send=_send, look_up=_look_up, apply=_nothing_more, refuse=leave_to_a_person)
-
-DRAW_DOCUMENTS = Stage("documents", _to_draw, _draw)
-MAIL_DOCUMENTS = Stage("mail", _to_mail, _mail)
-INVOICE = (Stage("issue", _to_issue, _issue), DRAW_DOCUMENTS, MAIL_DOCUMENTS)
+INVOICE = (Stage("issue", _to_issue, _issue), *DELIVERY)

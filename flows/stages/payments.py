@@ -1,22 +1,17 @@
-"""Payments at Stripe: issued invoices sent by it, each once, and what it tells by webhook booked, each payment once.
+"""Payments at Stripe: what it tells by webhook, booked each payment once, and both sides held against each other.
 
-An invoice's delivery is an effect with its own key; a webhook's event, the row that it fills and the ledger posting are
-one transaction, so that Stripe may send it again until we say that it is kept.
+A webhook's event, the row that it fills and the ledger posting are one transaction, so that Stripe may send it again
+until we say that it is kept.
 """
 
 from billing.ledger import BANK, entries_of_payment
 from billing.reconcile_stripe import Booked, Finding, compare
 from billing.webhook import Told, read_event
 from cards.days import oslo_day
-from cards.effects import Effect, EffectKind, EffectState
+from cards.effects import EffectKind, EffectState
 from cards.errors import Refused
 from flows.house import House
-from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
-from flows.stages.line import Chunk, Stage, Tally, chunks_of
 from store.database import UnitOfWork
-
-INVOICES_PER_CHUNK = 50
-_PREFIX = "deliver:invoice:"
 
 
 def take_webhook(house: House, body: bytes, signature: str) -> str:
@@ -98,46 +93,3 @@ def _given_back(uow: UnitOfWork) -> list[Booked]:
         for one in uow.effects.all_of(EffectKind.REFUND)
         if one.state is EffectState.CONFIRMED and one.answer and f"refund:{one.key}" in booked
     ]
-
-
-def _to_deliver(house: House) -> list[Chunk]:
-    """Effects of issued invoices that are planned, or to be planned. None where Stripe does not send them."""
-    if house.invoicing is None:
-        return []
-    with house.store.read() as uow:
-        keys = [f"{_PREFIX}{invoice.number}" for invoice in uow.invoices.all()]
-        settled = {effect.key for effect in uow.effects.all_of(EffectKind.STRIPE_INVOICE) if effect.settled_at}
-    return chunks_of([key for key in keys if key not in settled], INVOICES_PER_CHUNK)
-
-
-def _deliver(house: House, chunk: Chunk) -> Tally:
-    total = Tally()
-    for key in chunk:
-        number = key.removeprefix(_PREFIX)
-        with house.store.begin() as uow:
-            uow.effects.plan(key, EffectKind.STRIPE_INVOICE, f"invoice/{number}", {"invoice": int(number)})
-        total += carry_out(house, DELIVERING, key)
-    return total
-
-
-def _send(house: House, effect: Effect) -> Answer:
-    assert house.invoicing is not None  # noqa: S101 -- nothing is planned without it
-    with house.store.read() as uow:
-        invoice = uow.invoices.get(effect.request["invoice"])
-    return {"stripe_invoice": house.invoicing.deliver(effect.key, invoice)}
-
-
-def _look_up(house: House, effect: Effect) -> Answer | None:
-    assert house.invoicing is not None  # noqa: S101 -- as above
-    with house.store.read() as uow:
-        invoice = uow.invoices.get(effect.request["invoice"])
-    found = house.invoicing.delivered(effect.key, invoice)
-    return {"stripe_invoice": found} if found else None
-
-
-def _delivered(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
-    """The answer is the record."""
-
-
-DELIVERING = Act(send=_send, look_up=_look_up, apply=_delivered, refuse=leave_to_a_person)
-SEND_BY_STRIPE = (Stage("stripe", _to_deliver, _deliver),)

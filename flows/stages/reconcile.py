@@ -7,10 +7,9 @@ from datetime import timedelta
 
 from cards.effects import EffectKind, EffectState
 from flows.house import House
+from flows.stages.delivery import ROADS
 from flows.stages.effects import Act, settle_by_look_up
-from flows.stages.invoice import MAILING
 from flows.stages.line import Chunk, Stage, Tally, chunks_of
-from flows.stages.payments import DELIVERING
 from flows.stages.press import PRINTING
 from flows.stages.refund_postage import REFUNDING
 from flows.stages.reissue import RINGING
@@ -21,10 +20,9 @@ ACTS: dict[EffectKind, Act] = {
     EffectKind.PRINT: PRINTING,
     EffectKind.BOOK: BOOKING,
     EffectKind.MANIFEST: HAND_OVER,
-    EffectKind.MAIL: MAILING,
     EffectKind.REFUND: REFUNDING,
-    EffectKind.STRIPE_INVOICE: DELIVERING,
     EffectKind.FAULT_EVENT: RINGING,
+    **ROADS,
 }
 
 

@@ -15,8 +15,9 @@ from cards.days import oslo_day
 from cards.effects import Effect, EffectKind, EffectState
 from cards.errors import Refused
 from flows.house import House
+from flows.stages.delivery import DELIVERY, plan_delivery
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
-from flows.stages.invoice import DRAW_DOCUMENTS, MAIL_DOCUMENTS, buyer_of
+from flows.stages.invoice import buyer_of
 from flows.stages.line import Chunk, Problem, Stage, Tally, tally
 from shipping.earlier import read_earlier_charges
 from shipping.models import PostageFinding
@@ -141,8 +142,7 @@ def _credit_case(house: House, case_id: str) -> str:
         for payment, amount in _amounts(case).items():
             request = {"case": case_id, "payment": payment, "amount_ore": amount}
             uow.effects.plan(f"refund:{case_id}:{payment}", EffectKind.REFUND, case_id, request)
-        document = f"credit_note/{note.number}"
-        uow.effects.plan(f"mail:credit_note:{note.number}", EffectKind.MAIL, document, {"document": document})
+        plan_delivery(house, uow, note)
     return "credited"
 
 
@@ -240,6 +240,5 @@ REFUNDING = Act(send=_refund, look_up=_look_up, apply=_refunded, refuse=leave_to
 REFUND_POSTAGE = (
     Stage("credit", _to_credit, _credit),
     Stage("refund", _to_pay, _pay),
-    DRAW_DOCUMENTS,
-    MAIL_DOCUMENTS,
+    *DELIVERY,
 )

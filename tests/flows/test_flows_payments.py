@@ -20,8 +20,9 @@ from cards.errors import Refused
 from console.api import build_app
 from flows.house import House, open_house
 from flows.settings import Settings
+from flows.stages.delivery import DELIVERY, plan_delivery
 from flows.stages.line import run_line
-from flows.stages.payments import SEND_BY_STRIPE, compare_with_stripe, keep, take_webhook
+from flows.stages.payments import compare_with_stripe, keep, take_webhook
 from flows.stages.reconcile import RECONCILE
 from store.database import UnitOfWork
 from tests.billing.test_billing_stripe_figures import an_invoice
@@ -179,7 +180,7 @@ def test_an_issued_invoice_goes_out_by_stripe_once(
     _issued_without_its_order(house)
     fake.faults.extend([*[None] * at, fault])
     for _ in range(4):
-        run_line(house, (*RECONCILE, *SEND_BY_STRIPE))
+        run_line(house, (*RECONCILE, *DELIVERY))
     sent = [event for event in fake.books.events if event["type"] == "invoice.sent"]
     assert (len(fake.books.invoices), len(sent)) == (1, 1)
     with house.store.read() as uow:
@@ -193,7 +194,9 @@ def _issued_without_its_order(house: House) -> None:
         uow.connection.exec_driver_sql("COMMIT")
         uow.connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         uow.connection.exec_driver_sql("BEGIN IMMEDIATE")
-        uow.invoices.add(an_invoice(uow.series.next("invoice")))
+        invoice = an_invoice(uow.series.next("invoice"))
+        uow.invoices.add(invoice)
+        plan_delivery(house, uow, invoice)
         uow.connection.exec_driver_sql("COMMIT")
         uow.connection.exec_driver_sql("PRAGMA foreign_keys = ON")
         uow.connection.exec_driver_sql("BEGIN IMMEDIATE")
