@@ -86,6 +86,14 @@ class VatLine(_Frozen):
     vat_ore: int
 
 
+class Uninvoiced(_Frozen):
+    """An order with posted cards that are on no invoice; its month runs from the first posting of one of them."""
+
+    order_number: str
+    cards: int
+    first_posted_at: datetime
+
+
 class Invoice(_Frozen):
     """An issued invoice. Never changes. `number` is from the gapless series, `kid` carries it to the bank."""
 

@@ -1,4 +1,5 @@
-"""Issued invoices from the terminal: listed, and one exported with its figures as every one of its forms says them."""
+"""Invoices from the terminal: what waits for one, all that are issued, and one with its figures in every form."""
+# ruff: noqa: PLC0415 -- the rooms are imported by the command that needs them: help must be quick
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from billing.models import Invoice
     from flows.house import House
 
-app = typer.Typer(no_args_is_help=True, help="Issued invoices: list, export.")
+app = typer.Typer(no_args_is_help=True, help="Invoices: what waits for one, list, export.")
 
 
 @app.command("list")
@@ -31,6 +32,34 @@ def list_invoices(as_json: AsJson = False) -> int:
     ]
     shown = [table("Invoices", ("number", "issued", "buyer", *figures), rows, right=figures)]
     return answer({"invoices": [_figures(one) for one in found]}, shown, as_json=as_json)
+
+
+@app.command()
+def waiting(as_json: AsJson = False) -> int:
+    """List what is posted and not invoiced, with the last day for its invoice.
+
+    A delivery is invoiced within one month of it; what is past its day is marked.
+    """
+    from billing.invoices import issue_deadline
+    from cards.days import oslo_day
+
+    with at_work("reader") as house, house.store.read() as uow:
+        today = oslo_day(house.clock.now())
+        found = [(one, oslo_day(one.first_posted_at)) for one in uow.invoices.waiting()]
+    orders = [
+        {
+            "order_number": one.order_number,
+            "cards": one.cards,
+            "first_posted_on": posted.isoformat(),
+            "invoice_by": issue_deadline(posted).isoformat(),
+            "late": issue_deadline(posted) < today,
+        }
+        for one, posted in found
+    ]
+    rows = [(*list(each.values())[:-1], "late" if each["late"] else "") for each in orders]
+    heads = ("order", "cards", "first posted", "invoice by", "")
+    shown = [table("Posted, not invoiced", heads, rows, right=("cards",))]
+    return answer({"orders": orders}, shown, as_json=as_json)
 
 
 @app.command()

@@ -30,14 +30,29 @@ def status(as_json: AsJson = False) -> int:
 
 
 def standing(house: "House") -> dict[str, Any]:
-    """All that the store counts, and the ready cards that wait for company, with the last day of the first of them."""
+    """All that the store counts; cards that wait for company, orders for an invoice, and the first last day of each."""
     from flows.stages.ship import mail_holds
     from store.status import status as count
 
     holds = mail_holds(house)
     waits = {"cards": sum(len(hold.card_ids) for hold in holds), "addresses": len(holds)}
     until = min((hold.until.isoformat() for hold in holds), default=None)
-    return {**count(house.store), "waiting_for_company": {**waits, "first_ends_on": until}}
+    return {
+        **count(house.store),
+        "waiting_for_company": {**waits, "first_ends_on": until},
+        "waiting_for_invoice": _uninvoiced(house),
+    }
+
+
+def _uninvoiced(house: "House") -> dict[str, Any]:
+    """Posted and on no invoice: how many orders, and the last day for the invoice of the first of them."""
+    from billing.invoices import issue_deadline
+    from cards.days import oslo_day
+
+    with house.store.read() as uow:
+        waiting = uow.invoices.waiting()
+    first = issue_deadline(oslo_day(waiting[0].first_posted_at)).isoformat() if waiting else None
+    return {"orders": len(waiting), "first_invoice_by": first}
 
 
 def status_shown(counted: Mapping[str, Any]) -> list[RenderableType]:

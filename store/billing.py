@@ -4,11 +4,13 @@ The document is kept whole as it was issued; its lines stand beside it so that a
 one invoice only.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 
-from billing.models import CreditNote, Invoice, InvoiceLine
+from billing.models import CreditNote, Invoice, InvoiceLine, Uninvoiced
 from cards.errors import Refused
 from cards.life import Card, CardState
 from shipping.models import ShipmentState
@@ -63,6 +65,30 @@ class Invoices:
         query = select(cards).where(cards.c.order_number == order_number, _to_be_invoiced())
         rows = self._tx.connection.execute(query.order_by(cards.c.line, cards.c.card_id))
         return [card_of(row) for row in rows.mappings()]
+
+    def waiting(self) -> list[Uninvoiced]:
+        """Orders with posted cards that are on no invoice, by the day on which the first of them was posted."""
+        letter_of = shipment_cards.join(letters, letters.c.shipment_id == shipment_cards.c.shipment_id)
+        first = func.min(letters.c.posted_at).label("first_posted_at")
+        query = (
+            select(cards.c.order_number, func.count(cards.c.card_id.distinct()).label("cards"), first)
+            .select_from(cards.join(letter_of, shipment_cards.c.card_id == cards.c.card_id))
+            .where(_to_be_invoiced(), letters.c.posted_at.is_not(None))
+            .group_by(cards.c.order_number)
+            .order_by(first, cards.c.order_number)
+        )
+        return [Uninvoiced.model_validate(dict(row)) for row in self._tx.connection.execute(query).mappings()]
+
+    def first_posted(self, card_ids: Sequence[str]) -> dict[str, datetime]:
+        """When each card was posted for the first time; a card that never was is left out."""
+        first = func.min(letters.c.posted_at)
+        query = (
+            select(shipment_cards.c.card_id, first)
+            .join(letters, letters.c.shipment_id == shipment_cards.c.shipment_id)
+            .where(shipment_cards.c.card_id.in_(card_ids), letters.c.posted_at.is_not(None))
+            .group_by(shipment_cards.c.card_id)
+        )
+        return {row[0]: row[1] for row in self._tx.connection.execute(query)}
 
     def uninvoiced_postage(self, order_number: str) -> list[tuple[str, int, int]]:
         """(shipment id, net øre, VAT percent) of this order's shares in posted letters that are on no invoice.

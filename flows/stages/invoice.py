@@ -1,8 +1,12 @@
-"""From posted card to invoice: issued per order from what is posted and not invoiced, then drawn, then delivered.
+"""From posted card to invoice: issued per order and posting day from what is not invoiced, drawn, then delivered.
 
 The number, the rows, the ledger entries and the planned delivery are one transaction; no drawing and no sending inside
 it. A free replacement has no invoice line; its postage is ours.
 """
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date
 
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice
@@ -21,48 +25,67 @@ from store.orders import StoredOrder
 ORDERS_PER_CHUNK = 100
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """What of an order was posted on one day: (card id, kind), (shipment id, net øre, carrier's VAT percent)."""
+
+    cards: list[tuple[str, str]] = field(default_factory=list)
+    postage: list[tuple[str, int, int]] = field(default_factory=list)
+
+
 def _to_issue(house: House) -> list[Chunk]:
     with house.store.read() as uow:
         return chunks_of(uow.invoices.to_invoice(), ORDERS_PER_CHUNK)
 
 
 def _issue(house: House, chunk: Chunk) -> Tally:
-    return tally(_issue_one(house, order_number) for order_number in chunk)
+    return tally(outcome for order_number in chunk for outcome in _issue_order(house, order_number))
 
 
-def _issue_one(house: House, order_number: str) -> str:
+def _issue_order(house: House, order_number: str) -> list[str]:
     with house.store.begin() as uow:
         cards = uow.invoices.uninvoiced_cards(order_number)
         if not cards:
-            return "already_done"
+            return ["already_done"]
         order = uow.orders.get(order_number)
-        invoice = _invoice(house, uow, order, cards)
-        uow.invoices.add(invoice)
-        uow.ledger.post(entries_of_invoice(invoice))
-        for line in invoice.lines:
-            if line.kind is LineKind.POSTAGE and line.shipment_id:
-                shipment = uow.shipments.get(line.shipment_id)
-                uow.postage.add_charge(_charge(order, invoice, shipment, line.net_ore, line.vat_percent))
-        plan_delivery(house, uow, invoice)
-    return "invoiced"
+        deliveries = _deliveries(house, uow, order_number, cards)
+        for day in sorted(deliveries):
+            _issue_one(house, uow, order, delivered_on=day, delivery=deliveries[day])
+    return ["invoiced"] * len(deliveries)
 
 
-def _invoice(house: House, uow: UnitOfWork, order: StoredOrder, cards: list[Card]) -> Invoice:
-    today = oslo_day(house.clock.now())
-    shipments = [uow.shipments.get(card.shipment_id) for card in cards if card.shipment_id]
-    delivered = max((oslo_day(s.posted_at) for s in shipments if s.posted_at), default=today)
-    return issue(
+def _deliveries(house: House, uow: UnitOfWork, order_number: str, cards: list[Card]) -> dict[date, Delivery]:
+    """Cards and postage by the Oslo day on which they were posted first: its price and tax are theirs."""
+    deliveries: dict[date, Delivery] = defaultdict(Delivery)
+    posted = uow.invoices.first_posted([card.card_id for card in cards])
+    for card in cards:
+        deliveries[oslo_day(posted.get(card.card_id, house.clock.now()))].cards.append((card.card_id, card.kind))
+    for postage in uow.invoices.uninvoiced_postage(order_number):
+        at = uow.shipments.get(postage[0]).posted_at
+        deliveries[oslo_day(at or house.clock.now())].postage.append(postage)
+    return deliveries
+
+
+def _issue_one(house: House, uow: UnitOfWork, order: StoredOrder, *, delivered_on: date, delivery: Delivery) -> None:
+    invoice = issue(
         number=uow.series.next("invoice"),
         order_number=order.order_number,
-        issued_on=today,
-        delivered_on=delivered,
+        issued_on=oslo_day(house.clock.now()),
+        delivered_on=delivered_on,
         seller=house.settings.seller,
         buyer=buyer_of(order.business),
         delivery_address=order.deliver_to,
-        cards=[(card.card_id, card.kind) for card in cards],
-        postage=uow.invoices.uninvoiced_postage(order.order_number),
+        cards=delivery.cards,
+        postage=delivery.postage,
         days_until_due=house.settings.invoice_days,
     )
+    uow.invoices.add(invoice)
+    uow.ledger.post(entries_of_invoice(invoice))
+    for line in invoice.lines:
+        if line.kind is LineKind.POSTAGE and line.shipment_id:
+            shipment = uow.shipments.get(line.shipment_id)
+            uow.postage.add_charge(_charge(order, invoice, shipment, line.net_ore, line.vat_percent))
+    plan_delivery(house, uow, invoice)
 
 
 def buyer_of(business: Business) -> Buyer:

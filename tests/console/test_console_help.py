@@ -24,6 +24,7 @@ LOOKS_ONLY = {
     ("layouts", "schema"),
     ("addresses", "check"),
     ("invoices", "list"),
+    ("invoices", "waiting"),
     ("payments", "list"),
     ("payments", "reconcile"),
     ("invoices", "export"),

@@ -88,3 +88,16 @@ def test_a_bank_file_that_cannot_be_read_is_refused_with_its_line(terminal: Term
     assert (said.code, said.json["error"]["code"], said.json["error"]["field"]) == (3, "bank.record", "bank.csv:2")
     gone = terminal("bank", "import", tmp_path / "gone.txt", "--json")
     assert (gone.code, gone.json["error"]["code"]) == (3, "file.unreadable")
+
+
+def test_what_waits_for_an_invoice_is_listed_with_its_last_day(terminal: Terminal, inbox: Path) -> None:
+    terminal("blanks", "receive", "--lot", "L-1", "--count", "20")
+    terminal("orders", "import", inbox)
+    for step in ("produce", "encode", "ship"):
+        assert terminal(step).code == 0
+    (waiting,) = terminal("invoices", "waiting", "--json").json["orders"]
+    assert (waiting["first_posted_on"], waiting["invoice_by"]) == ("2026-11-23", "2026-12-23")
+    assert waiting["late"] is False
+    assert waiting["order_number"] in terminal("invoices", "waiting").words
+    terminal("invoice")
+    assert terminal("invoices", "waiting", "--json").json["orders"] == []
