@@ -8,7 +8,7 @@ so a document can be drawn again with the same bytes.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from billing.models import Buyer, CreditNote, Invoice, RefundCase, RefundItem, Seller, VatLine
+from billing.models import Buyer, CreditNote, Delivery, Invoice, RefundCase, RefundItem, Seller, VatLine
 from billing.paper import ACCENT, INK, LEFT, RIGHT, SOFT, Column, Paper, Row, wrapped
 from cards.address import Address
 from cards.days import OSLO
@@ -17,6 +17,7 @@ from cards.money import nok
 
 _Fact = tuple[str, str, str]  # Norwegian label, English label, what it says
 _FACTS_LEFT = 322.0
+_FEW = 6  # more names than these do not stand beside each other
 
 _INVOICE_COLUMNS = (
     Column("Nr.", "No.", LEFT, 22),
@@ -52,12 +53,13 @@ def invoice_pdf(invoice: Invoice) -> bytes:
         ("Fakturanummer", "Invoice number", str(invoice.number)),
         ("Fakturadato", "Invoice date", invoice.issued_on.isoformat()),
         ("Forfallsdato", "Due date", invoice.due_on.isoformat()),
-        ("Leveringsdato", "Delivered on", invoice.delivered_on.isoformat()),
-        ("Bestilling", "Order", invoice.order_number),
+        _delivered(invoice),
+        ("Bestilling", "Order", _few(invoice.order_numbers, "bestillinger")),
         ("KID", "Payment reference", invoice.kid),
     ]
     _head(paper, "Faktura", "Invoice", invoice.seller)
-    _parties(paper, invoice.buyer, facts, ("Leveringssted", "Place of delivery", invoice.delivery_address))
+    place = invoice.places[0] if len(invoice.places) == 1 else None
+    _parties(paper, invoice.buyer, facts, ("Leveringssted", "Place of delivery", place) if place else None)
     paper.table(_INVOICE_COLUMNS, _invoice_rows(invoice))
     _totals(paper, invoice.vat, invoice.gross_ore, ("Å betale", "Amount due"))
     _payment(paper, invoice)
@@ -183,8 +185,24 @@ def _address_lines(address: Address, *, without: str) -> list[str]:
     return [line for line in lines if line]
 
 
+def _delivered(invoice: Invoice) -> _Fact:
+    if len(invoice.deliveries) == 1:
+        return "Leveringsdato", "Delivered on", invoice.delivered_from.isoformat()
+    return "Levert", "Delivered", f"{invoice.delivered_from} – {invoice.delivered_until}"
+
+
+def _few(names: Sequence[str], noun: str) -> str:
+    """Names one after the other, or how many they are: then each stands in the lines."""
+    return ", ".join(names) if len(names) <= _FEW else f"{len(names)} {noun}, se linjene / see the lines"
+
+
 def _invoice_rows(invoice: Invoice) -> Iterable[Row]:
+    """The lines; where there are several deliveries, each opens with its order, day and place."""
+    shown = None
     for number, line in enumerate(invoice.lines, start=1):
+        if len(invoice.deliveries) > 1 and line.delivery != shown:
+            yield _delivery_row(invoice.delivery_of(line))
+            shown = line.delivery
         yield Row(
             (
                 str(number),
@@ -212,9 +230,14 @@ def _credit_rows(note: CreditNote) -> Iterable[Row]:
         )
 
 
+def _delivery_row(delivery: Delivery) -> Row:
+    told = f"Bestilling / Order {delivery.order_number}, levert / delivered {delivery.delivered_on}"
+    place = ", ".join(_address_lines(delivery.address, without=""))
+    return Row(("", "", "", "", "", "", ""), below=(told, place))
+
+
 def _credited(note: CreditNote) -> str:
-    numbers = list(dict.fromkeys(line.invoice_number for line in note.lines))
-    return ", ".join(numbers) if len(numbers) <= 6 else f"{len(numbers)} fakturaer, se linjene / see the lines"
+    return _few(list(dict.fromkeys(line.invoice_number for line in note.lines)), "fakturaer")
 
 
 def _statement_rows(case: RefundCase, evidence: Mapping[str, Mapping[str, str]]) -> Iterable[Row]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from billing.models import Buyer, CreditLine, CreditNote, Invoice, InvoiceLine, LineKind, Seller, VatLine
+from billing.models import Buyer, CreditLine, CreditNote, Delivery, Invoice, InvoiceLine, LineKind, Seller, VatLine
 from cards.address import Address
 from cards.errors import Refused
 from cards.money import nok
@@ -39,16 +39,15 @@ def invoice_xml(invoice: Invoice, *, pdf: bytes | None = None) -> bytes:
     _cbc(root, "DueDate", invoice.due_on.isoformat())
     _cbc(root, "InvoiceTypeCode", "380")
     _cbc(root, "DocumentCurrencyCode", "NOK")
-    _cbc(root, "BuyerReference", invoice.order_number)
-    _cbc(_cac(root, "OrderReference"), "ID", invoice.order_number)
+    _orders(root, invoice)
     _attach(root, f"invoice-{invoice.number}.pdf", pdf)
     _parties(root, invoice.seller, invoice.buyer)
-    _delivery(root, invoice.delivered_on, invoice.delivery_address)
+    _delivery(root, invoice)
     _payment(root, invoice)
     _tax(root, invoice.vat, invoice.vat_ore)
     _sums(root, invoice.net_ore, invoice.gross_ore)
     for place, line in enumerate(invoice.lines, start=1):
-        _invoice_line(root, place, line)
+        _invoice_line(root, place, line, invoice.delivery_of(line) if len(invoice.deliveries) > 1 else None)
     return _bytes(root)
 
 
@@ -170,10 +169,39 @@ def _legal_entity(party: _Element, org_number: str, name: str) -> None:
     _cbc(entity, "CompanyID", org_number, schemeID=ORGANISATIONS)
 
 
-def _delivery(root: _Element, delivered_on: date, address: Address) -> None:
-    """No rule of Peppol asks for it; bokføringsforskriften § 5-1-1 does: time and place of delivery."""
+def _orders(root: _Element, invoice: Invoice) -> None:
+    """Peppol has room for one order in the head: a collected invoice names its month there, its orders on the lines."""
+    orders = invoice.order_numbers
+    collected = f"Samlefaktura / Collected invoice {invoice.delivered_from:%Y-%m}"
+    _cbc(root, "BuyerReference", orders[0] if len(orders) == 1 else collected)
+    if invoice.delivered_from != invoice.delivered_until:
+        _period(root, invoice.delivered_from, invoice.delivered_until)
+    if len(orders) == 1:
+        _cbc(_cac(root, "OrderReference"), "ID", orders[0])
+
+
+def _period(parent: _Element, first: date, last: date) -> None:
+    period = _cac(parent, "InvoicePeriod")
+    _cbc(period, "StartDate", first.isoformat())
+    _cbc(period, "EndDate", last.isoformat())
+
+
+def _delivery(root: _Element, invoice: Invoice) -> None:
+    """No rule of Peppol asks for it; bokføringsforskriften § 5-1-1 does: time and place of delivery.
+
+    UBL has room for one day and one place in the head; where they are several, each line tells its own.
+    """
+    one_day, one_place = invoice.delivered_from == invoice.delivered_until, len(invoice.places) == 1
+    if not one_day and not one_place:
+        return
     delivery = _cac(root, "Delivery")
-    _cbc(delivery, "ActualDeliveryDate", delivered_on.isoformat())
+    if one_day:
+        _cbc(delivery, "ActualDeliveryDate", invoice.delivered_from.isoformat())
+    if one_place:
+        _place(delivery, invoice.places[0])
+
+
+def _place(delivery: _Element, address: Address) -> None:
     _address(_cac(_cac(delivery, "DeliveryLocation"), "Address"), address)
     _cbc(_cac(_cac(delivery, "DeliveryParty"), "PartyName"), "Name", address.recipient)
 
@@ -214,16 +242,35 @@ def _sums(root: _Element, net_ore: int, gross_ore: int) -> None:
     _amount(sums, "PayableAmount", gross_ore)
 
 
-def _invoice_line(root: _Element, place: int, line: InvoiceLine) -> None:
+def _invoice_line(root: _Element, place: int, line: InvoiceLine, delivery: Delivery | None) -> None:
+    """`delivery` where the head cannot tell it, since there are several."""
     element = _cac(root, "InvoiceLine")
     _cbc(element, "ID", str(place))
     if line.card_id or line.shipment_id:
         _cbc(element, "Note", line.card_id or line.shipment_id or "")
     _cbc(element, "InvoicedQuantity", str(line.quantity), unitCode=_EACH)
     _amount(element, "LineExtensionAmount", line.net_ore)
+    if delivery is not None:
+        _period(element, delivery.delivered_on, delivery.delivered_on)
     code = line.card_kind if line.kind is LineKind.CARD else line.kind.value
-    _item(element, line.text, code, category=line.vat_category, percent=line.vat_percent)
+    item = _item(element, line.text, code, category=line.vat_category, percent=line.vat_percent)
+    if delivery is not None:
+        _property(item, "Bestilling / Order", delivery.order_number)
+        _property(item, "Leveringssted / Place of delivery", _told(delivery.address))
     _amount(_cac(element, "Price"), "PriceAmount", line.unit_net_ore)
+
+
+def _property(item: _Element, name: str, value: str) -> None:
+    told = _cac(item, "AdditionalItemProperty")
+    _cbc(told, "Name", name)
+    _cbc(told, "Value", value)
+
+
+def _told(address: Address) -> str:
+    beside = f"c/o {address.care_of}" if address.care_of else None
+    place = f"{address.postcode} {address.city}"
+    parts = (address.recipient, address.attention, beside, address.street, place, address.country)
+    return ", ".join(part for part in parts if part)
 
 
 def _credit_line(root: _Element, place: int, line: CreditLine) -> None:
@@ -236,7 +283,7 @@ def _credit_line(root: _Element, place: int, line: CreditLine) -> None:
     _amount(_cac(element, "Price"), "PriceAmount", line.net_ore)
 
 
-def _item(line: _Element, text: str, code: str | None, *, category: str, percent: int) -> None:
+def _item(line: _Element, text: str, code: str | None, *, category: str, percent: int) -> _Element:
     item = _cac(line, "Item")
     _cbc(item, "Name", text)
     if code:
@@ -245,6 +292,7 @@ def _item(line: _Element, text: str, code: str | None, *, category: str, percent
     _cbc(tax, "ID", category)
     _cbc(tax, "Percent", str(percent))
     _cbc(_cac(tax, "TaxScheme"), "ID", "VAT")
+    return item
 
 
 def figures(xml: bytes) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The invoice: what was delivered, priced by the day of delivery, VAT on top, every field the law asks for.
+"""The invoice: what was delivered, priced by the day of each delivery, VAT on top, every field the law asks for.
 
 Pure: the number comes from the caller, who takes it from the counter row in the issuing transaction, so that the series
 has no gap. An issued invoice never changes; a credit note corrects it (bokføringsforskriften § 5-1-1, § 5-2-8).
@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from billing.kid import kid_of
-from billing.models import Buyer, Invoice, InvoiceLine, LineKind, Seller, TaxRow
+from billing.models import Buyer, Delivered, Delivery, Invoice, InvoiceLine, LineKind, Seller, TaxRow
 from billing.prices import card_price, tax_rule
 from billing.vat import vat_lines
-from cards.address import Address
 from cards.errors import Refused
 from cards.identifiers import org_number_is_valid
 from cards.kinds import card_kind
@@ -23,30 +22,31 @@ _ACCOUNT_WEIGHTS = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 def issue(
     *,
     number: int,
-    order_number: str,
     issued_on: date,
-    delivered_on: date,
     seller: Seller,
     buyer: Buyer,
-    delivery_address: Address,
-    cards: Sequence[tuple[str, str]],
-    postage: Sequence[tuple[str, int, int]],
+    deliveries: Sequence[Delivered],
     days_until_due: int = 14,
 ) -> Invoice:
-    """The invoice of one order's delivery.
+    """The invoice of one delivery, or of all that a business had delivered in a while.
 
-    `cards` are (card id, kind): each stands on its own line at the price of `delivered_on`. `postage` are (shipment id,
-    net øre, the carrier's own VAT percent): the last is not used, because postage is part of the price of the card and
-    takes the main supply's rate (mval. § 4-2(1)). Days are Oslo days.
+    Each card stands on a line of its own, at the price of its delivery's day. Postage is part of the price of the card
+    and takes the rate of its delivery, not the carrier's (mval. § 4-2(1)). Deliveries inside and outside the VAT area
+    may stand on one invoice, each with its own category. Days are Oslo days.
 
     Raises Refused `invoice.incomplete` (a field of § 5-1-1 is missing), `invoice.line_twice`,
     `invoice.before_delivery`, `price.unknown_day`, `tax.unknown_place`, `tax.unknown_day`.
     """
-    _refuse_incomplete(number, order_number, seller, buyer)
-    _refuse_doubtful(cards, postage, issued_on=issued_on, delivered_on=delivered_on, days_until_due=days_until_due)
-    rule = tax_rule(delivery_address.country, delivery_address.postcode, delivered_on)
-    lines = (*_card_lines(cards, delivered_on, rule), *_postage_lines(postage, rule))
-    vat = vat_lines(((line.vat_category, line.vat_percent, line.net_ore) for line in lines), delivered_on)
+    _refuse_incomplete(number, seller, buyer, deliveries)
+    _refuse_doubtful(deliveries, issued_on=issued_on, days_until_due=days_until_due)
+    ordered = sorted(deliveries, key=lambda each: (each.delivered_on, each.order_number))
+    rules = [tax_rule(each.address.country, each.address.postcode, each.delivered_on) for each in ordered]
+    lines = tuple(
+        line
+        for place, (each, rule) in enumerate(zip(ordered, rules, strict=True))
+        for line in _lines(place, each, rule)
+    )
+    vat = vat_lines((rules[line.delivery], line.net_ore) for line in lines)
     net = sum(line.net_ore for line in lines)
     vat_total = sum(line.vat_ore for line in vat)
     return Invoice(
@@ -54,11 +54,12 @@ def issue(
         kid=kid_of(buyer, number),
         issued_on=issued_on,
         due_on=issued_on + timedelta(days=days_until_due),
-        delivered_on=delivered_on,
-        order_number=order_number,
         seller=seller,
         buyer=buyer,
-        delivery_address=delivery_address,
+        deliveries=tuple(
+            Delivery(order_number=each.order_number, delivered_on=each.delivered_on, address=each.address)
+            for each in ordered
+        ),
         lines=lines,
         vat=vat,
         net_ore=net,
@@ -99,10 +100,10 @@ def _party_fields(seller: Seller, buyer: Buyer) -> Iterator[tuple[str, bool]]:
     yield "buyer.org_number", org_number_is_valid(buyer.org_number)
 
 
-def _refuse_incomplete(number: int, order_number: str, seller: Seller, buyer: Buyer) -> None:
+def _refuse_incomplete(number: int, seller: Seller, buyer: Buyer, deliveries: Sequence[Delivered]) -> None:
     if number < 1:
         raise _incomplete("number")
-    if not order_number.strip():
+    if not all(each.order_number.strip() for each in deliveries):
         raise _incomplete("order_number")
     refuse_unnamed_parties(seller, buyer)
 
@@ -116,26 +117,21 @@ def _incomplete(field: str) -> Refused:
     )
 
 
-def _refuse_doubtful(
-    cards: Sequence[tuple[str, str]],
-    postage: Sequence[tuple[str, int, int]],
-    *,
-    issued_on: date,
-    delivered_on: date,
-    days_until_due: int,
-) -> None:
-    if not cards and not postage:
+def _refuse_doubtful(deliveries: Sequence[Delivered], *, issued_on: date, days_until_due: int) -> None:
+    postage = [(each.order_number, *letter) for each in deliveries for letter in each.postage]
+    if not deliveries or not all(each.cards or each.postage for each in deliveries):
         raise _incomplete("lines")
     if days_until_due < 0:
         raise _incomplete("days_until_due")
-    if any(net_ore < 0 for _, net_ore, _ in postage):
+    if any(net_ore < 0 for *_, net_ore in postage):
         raise _incomplete("postage")
-    _refuse_twice([card_id for card_id, _ in cards], "cards")
-    _refuse_twice([shipment_id for shipment_id, _, _ in postage], "postage")
-    if issued_on < delivered_on:
+    _refuse_twice([card_id for each in deliveries for card_id, _ in each.cards], "cards")
+    _refuse_twice([f"{shipment_id} of {order_number}" for order_number, shipment_id, _ in postage], "postage")
+    last = max(each.delivered_on for each in deliveries)
+    if issued_on < last:
         raise Refused(
             "invoice.before_delivery",
-            f"dated {issued_on}, before the delivery on {delivered_on}",
+            f"dated {issued_on}, before the delivery on {last}",
             field="issued_on",
             fix="issue the invoice once the cards are posted",
         )
@@ -152,10 +148,10 @@ def _refuse_twice(ids: list[str], field: str) -> None:
         )
 
 
-def _card_lines(cards: Sequence[tuple[str, str]], day: date, rule: TaxRow) -> Iterator[InvoiceLine]:
-    for card_id, kind in cards:
-        price = card_price(kind, day).net_ore
-        labels = card_kind(kind, day)
+def _lines(place: int, delivered: Delivered, rule: TaxRow) -> Iterator[InvoiceLine]:
+    for card_id, kind in delivered.cards:
+        price = card_price(kind, delivered.delivered_on).net_ore
+        labels = card_kind(kind, delivered.delivered_on)
         yield InvoiceLine(
             kind=LineKind.CARD,
             text=f"HMS-kort, {labels.label_no} / HSE card, {labels.label_en}",
@@ -166,11 +162,9 @@ def _card_lines(cards: Sequence[tuple[str, str]], day: date, rule: TaxRow) -> It
             vat_category=rule.category,
             card_kind=kind,
             card_id=card_id,
+            delivery=place,
         )
-
-
-def _postage_lines(postage: Sequence[tuple[str, int, int]], rule: TaxRow) -> Iterator[InvoiceLine]:
-    for shipment_id, net_ore, _carrier_percent in postage:
+    for shipment_id, net_ore in delivered.postage:
         yield InvoiceLine(
             kind=LineKind.POSTAGE,
             text="Porto / Postage",
@@ -180,4 +174,5 @@ def _postage_lines(postage: Sequence[tuple[str, int, int]], rule: TaxRow) -> Ite
             vat_percent=rule.percent,
             vat_category=rule.category,
             shipment_id=shipment_id,
+            delivery=place,
         )

@@ -2,8 +2,9 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from cards.address import Address
 
@@ -61,8 +62,26 @@ class LineKind(StrEnum):
     POSTAGE = "postage"
 
 
+class Delivery(_Frozen):
+    """What of one order was handed over on one Oslo day, and where: day and place decide price and tax of its lines."""
+
+    order_number: str
+    delivered_on: date
+    address: Address
+
+
+class Delivered(Delivery):
+    """A delivery with what was in it: (card id, kind) of each card, (shipment id, net øre) of each letter's postage."""
+
+    cards: tuple[tuple[str, str], ...] = ()
+    postage: tuple[tuple[str, int], ...] = ()
+
+
 class InvoiceLine(_Frozen):
-    """One net line. A card line names its card, a postage line its shipment; quantity is always whole."""
+    """One net line. A card line names its card, a postage line its shipment; quantity is always whole.
+
+    `delivery` is the place of its delivery among those of the invoice, counted from 0.
+    """
 
     kind: LineKind
     text: str
@@ -74,6 +93,7 @@ class InvoiceLine(_Frozen):
     card_kind: str | None = None
     card_id: str | None = None
     shipment_id: str | None = None
+    delivery: int = 0
 
 
 class VatLine(_Frozen):
@@ -95,22 +115,57 @@ class Uninvoiced(_Frozen):
 
 
 class Invoice(_Frozen):
-    """An issued invoice. Never changes. `number` is from the gapless series, `kid` carries it to the bank."""
+    """An issued invoice. Never changes. `number` is from the gapless series, `kid` carries it to the bank.
+
+    It is for one delivery or collects several, in order of day and order number.
+    """
 
     number: int
     kid: str
     issued_on: date
     due_on: date
-    delivered_on: date
-    order_number: str
     seller: Seller
     buyer: Buyer
-    delivery_address: Address
+    deliveries: tuple[Delivery, ...]
     lines: tuple[InvoiceLine, ...]
     vat: tuple[VatLine, ...]
     net_ore: int
     vat_ore: int
     gross_ore: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_order(cls, content: Any) -> Any:
+        """What was issued before invoices could be collected tells its only delivery beside the other fields."""
+        if not isinstance(content, dict) or "deliveries" in content or "order_number" not in content:
+            return content
+        names = {"order_number": "order_number", "delivered_on": "delivered_on", "delivery_address": "address"}
+        delivery = {new: content[old] for old, new in names.items() if old in content}
+        return {**{name: value for name, value in content.items() if name not in names}, "deliveries": [delivery]}
+
+    @property
+    def order_numbers(self) -> tuple[str, ...]:
+        """Its orders, each once."""
+        return tuple(dict.fromkeys(each.order_number for each in self.deliveries))
+
+    @property
+    def places(self) -> tuple[Address, ...]:
+        """Where it was delivered to, each place once."""
+        return tuple(dict.fromkeys(each.address for each in self.deliveries))
+
+    @property
+    def delivered_from(self) -> date:
+        """The day of its first delivery."""
+        return min(each.delivered_on for each in self.deliveries)
+
+    @property
+    def delivered_until(self) -> date:
+        """The day of its last delivery."""
+        return max(each.delivered_on for each in self.deliveries)
+
+    def delivery_of(self, line: InvoiceLine) -> Delivery:
+        """The delivery that one of its lines belongs to."""
+        return self.deliveries[line.delivery]
 
 
 class CreditLine(_Frozen):

@@ -7,24 +7,31 @@ the group).
 from collections.abc import Iterable
 from datetime import date
 
-from billing.models import VatLine
+from billing.models import TaxRow, VatLine
 from billing.prices import saft_code
 from cards.money import vat_ore
 
 VatGroup = tuple[str, int]  # category, percent
 
 
-def vat_lines(parts: Iterable[tuple[str, int, int]], day: date) -> tuple[VatLine, ...]:
-    """(category, percent, net øre) of each line → one VatLine a group, ordered by category and rate."""
-    return stated_vat_lines({group: (net, vat_ore(net, group[1])) for group, net in net_by_group(parts).items()}, day)
-
-
-def net_by_group(parts: Iterable[tuple[str, int, int]]) -> dict[VatGroup, int]:
-    """Net øre of each category and rate."""
+def vat_lines(parts: Iterable[tuple[TaxRow, int]]) -> tuple[VatLine, ...]:
+    """(its rule, net øre) of each line → one VatLine a group, ordered by category and rate."""
+    rules: dict[VatGroup, TaxRow] = {}
     sums: dict[VatGroup, int] = {}
-    for category, percent, net in parts:
-        sums[category, percent] = sums.get((category, percent), 0) + net
-    return sums
+    for rule, net in parts:
+        group = (rule.category, rule.percent)
+        rules[group] = rule
+        sums[group] = sums.get(group, 0) + net
+    return tuple(
+        VatLine(
+            category=category,
+            percent=percent,
+            saft_code=rules[category, percent].saft_code,
+            net_ore=net,
+            vat_ore=vat_ore(net, percent),
+        )
+        for (category, percent), net in sorted(sums.items())
+    )
 
 
 def stated_vat_lines(sums: dict[VatGroup, tuple[int, int]], day: date) -> tuple[VatLine, ...]:

@@ -88,9 +88,10 @@ def _figures(invoice: "Invoice") -> dict[str, Any]:
     return {
         "number": invoice.number,
         "kid": invoice.kid,
-        "order_number": invoice.order_number,
+        "order_numbers": list(invoice.order_numbers),
         "issued_on": invoice.issued_on.isoformat(),
-        "delivered_on": invoice.delivered_on.isoformat(),
+        "delivered_from": invoice.delivered_from.isoformat(),
+        "delivered_until": invoice.delivered_until.isoformat(),
         "due_on": invoice.due_on.isoformat(),
         "buyer": invoice.buyer.name,
         "buyer_org_number": invoice.buyer.org_number,

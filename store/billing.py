@@ -90,8 +90,8 @@ class Invoices:
         )
         return {row[0]: row[1] for row in self._tx.connection.execute(query)}
 
-    def uninvoiced_postage(self, order_number: str) -> list[tuple[str, int, int]]:
-        """(shipment id, net øre, VAT percent) of this order's shares in posted letters that are on no invoice.
+    def uninvoiced_postage(self, order_number: str) -> list[tuple[str, int, datetime]]:
+        """(shipment id, net øre, when posted) of this order's shares in posted letters that are on no invoice.
 
         The postage of a letter with nothing but free replacements is ours.
         """
@@ -104,7 +104,7 @@ class Invoices:
             cards.c.replaces.is_(None),
         )
         query = (
-            select(letters.c.shipment_id, shipment_shares.c.net_ore, letters.c.vat_percent)
+            select(letters.c.shipment_id, shipment_shares.c.net_ore, letters.c.posted_at)
             .join(shipment_shares, shipment_shares.c.shipment_id == letters.c.shipment_id)
             .where(shipment_shares.c.order_number == order_number, letters.c.state == ShipmentState.POSTED)
             .where(~invoiced, paid_for)
@@ -140,13 +140,16 @@ class Invoices:
 
 
 def _invoice_row(invoice: Invoice) -> dict[str, Any]:
-    columns = {"number", "kid", "issued_on", "order_number", "net_ore", "vat_ore", "gross_ore"}
-    return {**invoice.model_dump(include=columns), "content": invoice.model_dump(mode="json")}
+    """The column `order_number` is the first of its orders; each line has its own."""
+    columns = {"number", "kid", "issued_on", "net_ore", "vat_ore", "gross_ore"}
+    row = {**invoice.model_dump(include=columns), "order_number": invoice.order_numbers[0]}
+    return row | {"content": invoice.model_dump(mode="json")}
 
 
 def _line_row(invoice: Invoice, position: int, line: InvoiceLine) -> dict[str, Any]:
     columns = line.model_dump(include={"kind", "card_id", "shipment_id", "net_ore"})
-    return {**columns, "number": invoice.number, "position": position, "order_number": invoice.order_number}
+    order_number = invoice.delivery_of(line).order_number
+    return {**columns, "number": invoice.number, "position": position, "order_number": order_number}
 
 
 def _invoiced_before(invoice: Invoice, line: InvoiceLine) -> Refused:
@@ -156,9 +159,10 @@ def _invoiced_before(invoice: Invoice, line: InvoiceLine) -> Refused:
             f"card {line.card_id} stands on another invoice",
             fix="nothing to do: it was invoiced; a wrong invoice is corrected by a credit note",
         )
+    order_number = invoice.delivery_of(line).order_number
     return Refused(
         "invoice.postage_invoiced",
-        f"the postage of order {invoice.order_number} in {line.shipment_id} stands on another invoice",
+        f"the postage of order {order_number} in {line.shipment_id} stands on another invoice",
         fix="nothing to do: it was invoiced; a wrong invoice is corrected by a credit note",
     )
 

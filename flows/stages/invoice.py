@@ -5,14 +5,12 @@ it. A free replacement has no invoice line; its postage is ours.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from datetime import date
 
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice
-from billing.models import Buyer, Invoice, LineKind
+from billing.models import Buyer, Delivered, Invoice, LineKind
 from cards.days import oslo_day
-from cards.life import Card
 from cards.orders import Business
 from flows.house import House
 from flows.stages.delivery import DELIVERY, plan_delivery
@@ -23,14 +21,6 @@ from store.database import UnitOfWork
 from store.orders import StoredOrder
 
 ORDERS_PER_CHUNK = 100
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What of an order was posted on one day: (card id, kind), (shipment id, net øre, carrier's VAT percent)."""
-
-    cards: list[tuple[str, str]] = field(default_factory=list)
-    postage: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 def _to_issue(house: House) -> list[Chunk]:
@@ -44,39 +34,44 @@ def _issue(house: House, chunk: Chunk) -> Tally:
 
 def _issue_order(house: House, order_number: str) -> list[str]:
     with house.store.begin() as uow:
-        cards = uow.invoices.uninvoiced_cards(order_number)
-        if not cards:
-            return ["already_done"]
         order = uow.orders.get(order_number)
-        deliveries = _deliveries(house, uow, order_number, cards)
-        for day in sorted(deliveries):
-            _issue_one(house, uow, order, delivered_on=day, delivery=deliveries[day])
-    return ["invoiced"] * len(deliveries)
+        deliveries = _deliveries(house, uow, order)
+        for delivered in deliveries:
+            _issue_one(house, uow, order, delivered)
+    return ["invoiced"] * len(deliveries) or ["already_done"]
 
 
-def _deliveries(house: House, uow: UnitOfWork, order_number: str, cards: list[Card]) -> dict[date, Delivery]:
-    """Cards and postage by the Oslo day on which they were posted first: its price and tax are theirs."""
-    deliveries: dict[date, Delivery] = defaultdict(Delivery)
-    posted = uow.invoices.first_posted([card.card_id for card in cards])
-    for card in cards:
-        deliveries[oslo_day(posted.get(card.card_id, house.clock.now()))].cards.append((card.card_id, card.kind))
-    for postage in uow.invoices.uninvoiced_postage(order_number):
-        at = uow.shipments.get(postage[0]).posted_at
-        deliveries[oslo_day(at or house.clock.now())].postage.append(postage)
-    return deliveries
+def _deliveries(house: House, uow: UnitOfWork, order: StoredOrder) -> list[Delivered]:
+    """What of an order is on no invoice, by the Oslo day on which it was posted first."""
+    found = uow.invoices.uninvoiced_cards(order.order_number)
+    if not found:
+        return []
+    cards: dict[date, list[tuple[str, str]]] = defaultdict(list)
+    posted = uow.invoices.first_posted([card.card_id for card in found])
+    for card in found:
+        cards[oslo_day(posted.get(card.card_id, house.clock.now()))].append((card.card_id, card.kind))
+    postage: dict[date, list[tuple[str, int]]] = defaultdict(list)
+    for shipment_id, net_ore, at in uow.invoices.uninvoiced_postage(order.order_number):
+        postage[oslo_day(at)].append((shipment_id, net_ore))
+    return [
+        Delivered(
+            order_number=order.order_number,
+            delivered_on=day,
+            address=order.deliver_to,
+            cards=tuple(cards[day]),
+            postage=tuple(postage[day]),
+        )
+        for day in sorted({*cards, *postage})
+    ]
 
 
-def _issue_one(house: House, uow: UnitOfWork, order: StoredOrder, *, delivered_on: date, delivery: Delivery) -> None:
+def _issue_one(house: House, uow: UnitOfWork, order: StoredOrder, delivered: Delivered) -> None:
     invoice = issue(
         number=uow.series.next("invoice"),
-        order_number=order.order_number,
         issued_on=oslo_day(house.clock.now()),
-        delivered_on=delivered_on,
         seller=house.settings.seller,
         buyer=buyer_of(order.business),
-        delivery_address=order.deliver_to,
-        cards=delivery.cards,
-        postage=delivery.postage,
+        deliveries=[delivered],
         days_until_due=house.settings.invoice_days,
     )
     uow.invoices.add(invoice)

@@ -11,7 +11,7 @@ from pypdf import PdfReader
 from billing.credit_notes import issue_credit_note
 from billing.documents import credit_note_pdf, invoice_pdf, refund_statement_pdf
 from billing.invoices import issue
-from billing.models import Buyer, CreditNote, Invoice, RefundCase, RefundItem, Seller
+from billing.models import Buyer, CreditNote, Delivered, Invoice, RefundCase, RefundItem, Seller
 from billing.paper import RIGHT, wrapped
 from billing.refunds import approve, propose
 from cards.address import Address
@@ -28,14 +28,18 @@ AT = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
 def an_invoice(cards: int = 3, *, buyer: Buyer = BUYER, postcode: str = "0184") -> Invoice:
     return issue(
         number=1001,
-        order_number="B-2020-000417",
         issued_on=date(2020, 11, 23),
-        delivered_on=date(2020, 11, 20),
         seller=SELLER,
         buyer=buyer,
-        delivery_address=SITE.model_copy(update={"postcode": postcode}),
-        cards=[(f"B-2020-000417-{line}", "construction") for line in range(1, cards + 1)],
-        postage=[("S-000001", 5200, 25)],
+        deliveries=[
+            Delivered(
+                order_number="B-2020-000417",
+                delivered_on=date(2020, 11, 20),
+                address=SITE.model_copy(update={"postcode": postcode}),
+                cards=[(f"B-2020-000417-{line}", "construction") for line in range(1, cards + 1)],
+                postage=[("S-000001", 5200)],
+            )
+        ],
     )
 
 

@@ -14,7 +14,7 @@ from billing.credit_notes import issue_credit_note
 from billing.documents import invoice_pdf
 from billing.ehf import credit_note_xml, figures, invoice_xml
 from billing.invoices import issue
-from billing.models import Invoice
+from billing.models import Delivered, Invoice
 from billing.refunds import approve, propose
 from cards.address import Address
 from cards.errors import Refused
@@ -39,14 +39,18 @@ def _invoice(
 ) -> Invoice:
     return issue(
         number=1001,
-        order_number="B-2020-000417",
         issued_on=date(2020, 11, 23),
-        delivered_on=date(2020, 11, 20),
         seller=documents.SELLER,
         buyer=documents.BUYER.model_copy(update={"name": name}),
-        delivery_address=site,
-        cards=[(f"B-2020-000417-{line}", "construction") for line in range(1, cards + 1)],
-        postage=[(f"S-{number:06d}", net, 25) for number, net in enumerate(postage, start=1)],
+        deliveries=[
+            Delivered(
+                order_number="B-2020-000417",
+                delivered_on=date(2020, 11, 20),
+                address=site,
+                cards=[(f"B-2020-000417-{line}", "construction") for line in range(1, cards + 1)],
+                postage=[(f"S-{number:06d}", net) for number, net in enumerate(postage, start=1)],
+            )
+        ],
     )
 
 

@@ -20,7 +20,7 @@ from billing.ledger import (
     entries_of_replacement,
     entries_of_set_off,
 )
-from billing.models import Buyer, CreditNote, Invoice, Refund, RefundCase, RefundItem, Seller
+from billing.models import Buyer, CreditNote, Delivered, Invoice, Refund, RefundCase, RefundItem, Seller
 from billing.refunds import approve, case_digest, confirm, propose, reject, start
 from cards.address import Address
 from cards.errors import Refused
@@ -37,14 +37,18 @@ SPLITS = settings(max_examples=600, deadline=None, suppress_health_check=SLOW)
 def an_invoice(*, cards: int = 0, postage: tuple[int, ...] = (), number: int = 7, postcode: str = "0184") -> Invoice:
     return issue(
         number=number,
-        order_number="B-2020-000417",
         issued_on=date(2020, 11, 23),
-        delivered_on=date(2020, 11, 20),
         seller=SELLER,
         buyer=BUYER,
-        delivery_address=OSLO.model_copy(update={"postcode": postcode}),
-        cards=[(f"B-2020-000417-{line}", "construction") for line in range(1, cards + 1)],
-        postage=[(f"S-{place}", net, 25) for place, net in enumerate(postage)],
+        deliveries=[
+            Delivered(
+                order_number="B-2020-000417",
+                delivered_on=date(2020, 11, 20),
+                address=OSLO.model_copy(update={"postcode": postcode}),
+                cards=[(f"B-2020-000417-{line}", "construction") for line in range(1, cards + 1)],
+                postage=[(f"S-{place}", net) for place, net in enumerate(postage)],
+            )
+        ],
     )
 
 

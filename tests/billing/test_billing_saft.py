@@ -13,7 +13,7 @@ from billing.chart import account_named
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice, entries_of_payment, entries_of_replacement
 from billing.ledger_csv import COLUMNS, ledger_csv
-from billing.models import Buyer, Invoice, LedgerEntry, Seller
+from billing.models import Buyer, Delivered, Invoice, LedgerEntry, Seller
 from billing.saft import NAMESPACE, Customer, LedgerExport, Paper, check_saft, write_saft
 from cards.address import Address
 from cards.errors import Refused
@@ -32,15 +32,21 @@ def _invoice(number: int, cards: int = 2, postage: int = 3333, address: Address 
     )
     return issue(
         number=number,
-        order_number=f"B-{number}",
         issued_on=DAY,
-        delivered_on=DAY,
         seller=SELLER,
         buyer=buyer,
-        delivery_address=address,
-        cards=[(f"B-{number}-{line}", "construction" if line % 2 else "cleaning") for line in range(1, cards + 1)],
-        postage=[(f"S-{number}", postage, 25 if address is OSLO else 0)],
         days_until_due=14,
+        deliveries=[
+            Delivered(
+                order_number=f"B-{number}",
+                delivered_on=DAY,
+                address=address,
+                cards=[
+                    (f"B-{number}-{line}", "construction" if line % 2 else "cleaning") for line in range(1, cards + 1)
+                ],
+                postage=[(f"S-{number}", postage)],
+            )
+        ],
     )
 
 

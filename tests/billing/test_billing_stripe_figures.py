@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from billing.invoices import issue
-from billing.models import Buyer, Invoice, Seller
+from billing.models import Buyer, Delivered, Invoice, Seller
 from billing.reconcile_stripe import Booked, Difference, Movement, compare
 from billing.stripe_invoice import invoice_parameters, line_parameters, refuse_other_totals, refuse_too_small
 from cards.address import Address
@@ -20,14 +20,18 @@ BUYER = Buyer(name="Fjordbygg AS", org_number="310149942", address=PLACE, email=
 def an_invoice(number: int = 17, postage: tuple[int, ...] = (5200,), cards: int = 3) -> Invoice:
     return issue(
         number=number,
-        order_number="A-1",
         issued_on=date(2020, 3, 2),
-        delivered_on=date(2020, 3, 2),
         seller=SELLER,
         buyer=BUYER,
-        delivery_address=PLACE,
-        cards=[(f"A-1-{line}", "construction") for line in range(1, cards + 1)],
-        postage=[(f"S-{place}", net, 25) for place, net in enumerate(postage)],
+        deliveries=[
+            Delivered(
+                order_number="A-1",
+                delivered_on=date(2020, 3, 2),
+                address=PLACE,
+                cards=[(f"A-1-{line}", "construction") for line in range(1, cards + 1)],
+                postage=[(f"S-{place}", net) for place, net in enumerate(postage)],
+            )
+        ],
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from billing.invoices import issue
 from billing.kid import kid
 from billing.ledger import RECEIVABLE, UNALLOCATED, entries_of_invoice
-from billing.models import Buyer, Invoice, Seller
+from billing.models import Buyer, Delivered, Invoice, Seller
 from cards.address import Address
 from cards.errors import Refused
 from flows.house import House, open_house
@@ -52,15 +52,19 @@ def _invoices(house: House, count: int) -> list[Invoice]:
             number = uow.series.next("invoice")
             invoice = issue(
                 number=number,
-                order_number="B-1",
                 issued_on=DAY,
-                delivered_on=DAY,
                 seller=SELLER,
                 buyer=BUYER,
-                delivery_address=OSLO,
-                cards=[],
-                postage=[(f"S-{number}", 1440 + number, 25)],
                 days_until_due=14,
+                deliveries=[
+                    Delivered(
+                        order_number="B-1",
+                        delivered_on=DAY,
+                        address=OSLO,
+                        cards=[],
+                        postage=[(f"S-{number}", 1440 + number)],
+                    )
+                ],
             )
             lines = tuple(line.model_copy(update={"shipment_id": None}) for line in invoice.lines)
             uow.invoices.add(invoice.model_copy(update={"lines": lines}))

@@ -49,7 +49,7 @@ def test_cards_posted_on_two_days_are_invoiced_by_day(tmp_path: Path, inbox: Pat
         assert violations(house.store, house.blobs) == []
     assert waiting[0].first_posted_at == FIRST
     assert waiting[0].first_posted_at < waiting[1].first_posted_at
-    days = [(one.order_number == waiting[0].order_number, one.delivered_on) for one in invoices]
+    days = [(one.order_numbers == (waiting[0].order_number,), one.delivered_from) for one in invoices]
     assert days == [(True, date(2026, 11, 23)), (True, date(2026, 12, 28)), (False, date(2026, 12, 28))]
     lines = [line for one in invoices for line in one.lines]
     assert sorted(line.card_id for line in lines if line.card_id) == sorted(cards)

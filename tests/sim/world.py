@@ -203,7 +203,7 @@ def but_for_the_numbers(end: End) -> End:
     """
     facts = dict(end.facts)
     invoices = [{k: v for k, v in invoice.items() if k not in ("number", "kid")} for invoice in facts["invoices"]]
-    facts["invoices"] = sorted(invoices, key=lambda invoice: invoice["order_number"])
+    facts["invoices"] = sorted(invoices, key=lambda invoice: str(invoice["deliveries"]))
     facts["documents"] = sorted(name for name in facts["documents"] if "manifest" not in name)
     facts["files"] = Counter(name.partition("/")[0] for name in facts["files"] if "manifest" not in name)
     facts["effects"] = dict.fromkeys(facts["effects"], 0)  # one more for each manifest

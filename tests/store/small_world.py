@@ -9,6 +9,7 @@ from billing.models import (
     Buyer,
     CreditLine,
     CreditNote,
+    Delivery,
     Invoice,
     InvoiceLine,
     LineKind,
@@ -166,11 +167,9 @@ def an_invoice(number: int, card_ids: list[str], postage: list[tuple[str, int]],
         kid=f"{number:07d}",
         issued_on=TODAY,
         due_on=date(2026, 12, 7),
-        delivered_on=TODAY,
-        order_number=order,
+        deliveries=(Delivery(order_number=order, delivered_on=TODAY, address=OSLO),),
         seller=_seller(),
         buyer=_buyer(),
-        delivery_address=OSLO,
         lines=tuple(lines),
         vat=(VatLine(category="S", percent=25, saft_code="3", net_ore=net, vat_ore=vat),),
         net_ore=net,
@@ -392,7 +391,7 @@ def _keep(uow: UnitOfWork, blobs: Blobs, document_id: str, subject: str) -> None
 
 def _invoice(uow: UnitOfWork, blobs: Blobs) -> None:
     cards = [card.card_id for card in uow.invoices.uninvoiced_cards("B-1")]
-    postage = [(shipment, net) for shipment, net, _ in uow.invoices.uninvoiced_postage("B-1")]
+    postage = [(shipment, net) for shipment, net, _at in uow.invoices.uninvoiced_postage("B-1")]
     invoice = an_invoice(uow.series.next("invoice"), cards, postage)
     uow.invoices.add(invoice)
     uow.ledger.post(entries_of_invoice(invoice))

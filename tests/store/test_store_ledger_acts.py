@@ -20,7 +20,7 @@ from billing.ledger import (
     entries_of_replacement,
     entries_of_set_off,
 )
-from billing.models import Buyer, CreditNote, Invoice, LedgerEntry, Refund, Seller
+from billing.models import Buyer, CreditNote, Delivered, Invoice, LedgerEntry, Refund, Seller
 from store.database import Store
 from tests.store.small_world import OSLO, a_case, a_charge, a_credit_note, a_finding
 
@@ -49,18 +49,19 @@ class _Finance:
         return self.random.choices(acts, weights=(40, 30, 8, 12, 10))[0](day)
 
     def _invoice(self, day: date) -> tuple[LedgerEntry, ...]:
-        cards = [(f"C-{self.number}-{n}", "construction") for n in range(self.random.randrange(4))]
-        postage = [(f"S-{self.number}", self.random.randrange(1, 9999), 25)]
+        delivered = Delivered(
+            order_number=f"B-{self.number}",
+            delivered_on=day,
+            address=OSLO,
+            cards=[(f"C-{self.number}-{n}", "construction") for n in range(self.random.randrange(4))],
+            postage=[(f"S-{self.number}", self.random.randrange(1, 9999))],
+        )
         paper = issue(
             number=len(self.invoices) + 1,
-            order_number=f"B-{self.number}",
             issued_on=day,
-            delivered_on=day,
             seller=_SELLER,
             buyer=_BUYER,
-            delivery_address=OSLO,
-            cards=cards,
-            postage=postage,
+            deliveries=[delivered],
             days_until_due=14,
         )
         self.invoices.append(paper)

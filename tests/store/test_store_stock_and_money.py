@@ -304,14 +304,14 @@ def test_posted_cards_and_their_postage_are_invoiced_once(store: Store) -> None:
         _posted(uow, 1, ["B-1-1", "B-1-2", "B-2-1"], shares=(("B-1", 1280), ("B-2", 640)))
         assert uow.invoices.to_invoice() == ["B-1", "B-2"]
         assert [card.card_id for card in uow.invoices.uninvoiced_cards("B-1")] == ["B-1-1", "B-1-2"]
-        assert uow.invoices.uninvoiced_postage("B-1") == [("S-1", 1280, 25)]
-        assert uow.invoices.uninvoiced_postage("B-2") == [("S-1", 640, 25)]
+        assert uow.invoices.uninvoiced_postage("B-1") == [("S-1", 1280, NOON)]
+        assert uow.invoices.uninvoiced_postage("B-2") == [("S-1", 640, NOON)]
         invoice = an_invoice(uow.series.next("invoice"), ["B-1-1", "B-1-2"], [("S-1", 1280)])
         uow.invoices.add(invoice)
         assert uow.invoices.get(1) == invoice
         assert uow.invoices.to_invoice() == ["B-2"]
         assert uow.invoices.uninvoiced_postage("B-1") == []
-        assert uow.invoices.uninvoiced_postage("B-2") == [("S-1", 640, 25)]
+        assert uow.invoices.uninvoiced_postage("B-2") == [("S-1", 640, NOON)]
         _refused("invoice.known", uow.invoices.add, invoice)
         assert uow.series.next("invoice") == 2
         _refused("invoice.card_invoiced", uow.invoices.add, an_invoice(2, ["B-1-3", "B-1-1"], []))
@@ -333,7 +333,7 @@ def test_a_free_replacement_and_its_postage_are_not_invoiced(store: Store) -> No
         uow.cards.add(another, actor="x", what="ordered")
         _posted(uow, 2, ["B-1-2", "B-1-1R2"])
         assert [card.card_id for card in uow.invoices.uninvoiced_cards("B-1")] == ["B-1-2"]
-        assert uow.invoices.uninvoiced_postage("B-1") == [("S-2", 1920, 25)]
+        assert uow.invoices.uninvoiced_postage("B-1") == [("S-2", 1920, NOON)]
 
 
 def test_the_ledger_takes_whole_postings_once(store: Store) -> None:

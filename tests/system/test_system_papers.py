@@ -13,7 +13,7 @@ import pytest
 
 from billing.documents import invoice_pdf
 from billing.invoices import issue
-from billing.models import Buyer
+from billing.models import Buyer, Delivered
 from cards.address import Address
 from flows.settings import Settings
 
@@ -28,16 +28,20 @@ def invoice(tmp_path: Path) -> Path:
     path = tmp_path / "invoice.pdf"
     issued = issue(
         number=7,
-        order_number="B-1",
         issued_on=date(2026, 11, 23),
-        delivered_on=date(2026, 11, 23),
         seller=Settings().seller,
         buyer=Buyer(
             name="Łódź Bygg AS", org_number="310149942", address=ADDRESS, email="a@bygg.example", e_invoice=False
         ),
-        delivery_address=ADDRESS,
-        cards=[("B-1-1", "construction")],
-        postage=[("S-000001", 2240, 25)],
+        deliveries=[
+            Delivered(
+                order_number="B-1",
+                delivered_on=date(2026, 11, 23),
+                address=ADDRESS,
+                cards=[("B-1-1", "construction")],
+                postage=[("S-000001", 2240)],
+            )
+        ],
     )
     path.write_bytes(invoice_pdf(issued))
     return path
