@@ -231,9 +231,10 @@ def _credit_rows(note: CreditNote) -> Iterable[Row]:
 
 
 def _delivery_row(delivery: Delivery) -> Row:
-    told = f"Bestilling / Order {delivery.order_number}, levert / delivered {delivery.delivered_on}"
     place = ", ".join(_address_lines(delivery.address, without=""))
-    return Row(("", "", "", "", "", "", ""), below=(told, place))
+    order = f"Bestilling / Order {delivery.order_number}"
+    below = f"Levert / Delivered {delivery.delivered_on}, {place}"
+    return Row(("", order, "", "", "", "", ""), below=(below,))
 
 
 def _credited(note: CreditNote) -> str:

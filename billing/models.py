@@ -106,12 +106,30 @@ class VatLine(_Frozen):
     vat_ore: int
 
 
+class Collect(StrEnum):
+    """What one invoice is for: one order's delivery of a day, or all of a business's deliveries of a month."""
+
+    ORDER = "order"
+    MONTH = "month"
+
+
+class InvoiceTerms(_Frozen):
+    """How a business is invoiced for what is delivered from a day on, and who said so."""
+
+    org_number: str
+    collect: Collect
+    valid_from: date
+    set_by: str
+    set_at: datetime
+
+
 class Uninvoiced(_Frozen):
-    """An order with posted cards that are on no invoice; its month runs from the first posting of one of them."""
+    """Cards of one order, posted at one instant, that are on no invoice."""
 
     order_number: str
+    org_number: str
     cards: int
-    first_posted_at: datetime
+    posted_at: datetime
 
 
 class Invoice(_Frozen):

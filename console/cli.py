@@ -21,6 +21,7 @@ from console import (
     bank,
     batches,
     blanks,
+    businesses,
     cards,
     chip,
     chips,
@@ -73,6 +74,7 @@ line.register(app)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=MONEY)
 app.add_typer(postage.app, name="postage", rich_help_panel=MONEY)
 app.add_typer(invoices.app, name="invoices", rich_help_panel=MONEY)
+app.add_typer(businesses.app, name="businesses", rich_help_panel=MONEY)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=MONEY)
 app.add_typer(documents.app, name="documents", rich_help_panel=MONEY)
 app.add_typer(payments.app, name="payments", rich_help_panel=MONEY)

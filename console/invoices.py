@@ -38,28 +38,42 @@ def list_invoices(as_json: AsJson = False) -> int:
 def waiting(as_json: AsJson = False) -> int:
     """List what is posted and not invoiced, with the last day for its invoice.
 
-    A delivery is invoiced within one month of it; what is past its day is marked.
+    A delivery is invoiced within one month of it; what is past its day is marked. A business whose deliveries are
+    collected (`hsecard businesses terms`) stands with its month and the day on which its invoice is issued.
     """
-    from billing.invoices import issue_deadline
     from cards.days import oslo_day
+    from flows.stages.invoice_plan import invoices_to_come
 
-    with at_work("reader") as house, house.store.read() as uow:
+    with at_work("reader") as house:
         today = oslo_day(house.clock.now())
-        found = [(one, oslo_day(one.first_posted_at)) for one in uow.invoices.waiting()]
-    orders = [
+        to_come = invoices_to_come(house)
+    waiting = [
         {
-            "order_number": one.order_number,
+            "order_numbers": sorted(one.orders),
+            "org_number": one.org_number,
+            "month": one.month,
             "cards": one.cards,
-            "first_posted_on": posted.isoformat(),
-            "invoice_by": issue_deadline(posted).isoformat(),
-            "late": issue_deadline(posted) < today,
+            "first_posted_on": one.first_delivered_on.isoformat(),
+            "issue_on": max(one.issue_on, today).isoformat(),
+            "invoice_by": one.issue_by.isoformat(),
+            "late": one.issue_by < today,
         }
-        for one, posted in found
+        for one in to_come
     ]
-    rows = [(*list(each.values())[:-1], "late" if each["late"] else "") for each in orders]
-    heads = ("order", "cards", "first posted", "invoice by", "")
+    rows = [
+        (_whose(each), each["cards"], *list(each.values())[4:7], "late" if each["late"] else "") for each in waiting
+    ]
+    heads = ("for", "cards", "first posted", "issued on", "invoice by", "")
     shown = [table("Posted, not invoiced", heads, rows, right=("cards",))]
-    return answer({"orders": orders}, shown, as_json=as_json)
+    return answer({"waiting": waiting}, shown, as_json=as_json)
+
+
+def _whose(waiting: dict[str, Any]) -> str:
+    """`B-2026-000401`, or `310149942 2026-11, 3 orders`."""
+    if waiting["month"] is None:
+        return str(waiting["order_numbers"][0])
+    count = len(waiting["order_numbers"])
+    return f"{waiting['org_number']} {waiting['month']}, {count} order{'s' if count > 1 else ''}"
 
 
 @app.command()

@@ -46,13 +46,11 @@ def standing(house: "House") -> dict[str, Any]:
 
 def _uninvoiced(house: "House") -> dict[str, Any]:
     """Posted and on no invoice: how many orders, and the last day for the invoice of the first of them."""
-    from billing.invoices import issue_deadline
-    from cards.days import oslo_day
+    from flows.stages.invoice_plan import invoices_to_come
 
-    with house.store.read() as uow:
-        waiting = uow.invoices.waiting()
-    first = issue_deadline(oslo_day(waiting[0].first_posted_at)).isoformat() if waiting else None
-    return {"orders": len(waiting), "first_invoice_by": first}
+    to_come = invoices_to_come(house)
+    orders = {order_number for one in to_come for order_number in one.orders}
+    return {"orders": len(orders), "first_invoice_by": to_come[0].issue_by.isoformat() if to_come else None}
 
 
 def status_shown(counted: Mapping[str, Any]) -> list[RenderableType]:

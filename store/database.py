@@ -36,7 +36,9 @@ from store.payments import StripePaid
 from store.printing import Batches, PrintJobs, Prints
 from store.refunds import Refunds
 from store.shipping import Postage, Shipments
+from store.terms import Terms
 from store.transaction import Transaction
+from store.uninvoiced import UninvoicedDeliveries
 
 SCHEMA = "0013"  # the newest migration this code knows; a test holds it against store/migrations
 BUSY_S = 30
@@ -123,6 +125,16 @@ class UnitOfWork:
     def ledger(self) -> Ledger:
         """Double entry."""
         return Ledger(self._tx)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """How businesses are invoiced."""
+        return Terms(self._tx)
+
+    @cached_property
+    def uninvoiced(self) -> UninvoicedDeliveries:
+        """What is posted and on no invoice."""
+        return UninvoicedDeliveries(self._tx)
 
     @cached_property
     def refunds(self) -> Refunds:

@@ -1,85 +1,96 @@
-"""From posted card to invoice: issued per order and posting day from what is not invoiced, drawn, then delivered.
+"""From posted card to invoice: issued from what is not invoiced, for each order or for a business's month, then drawn
+and delivered.
 
 The number, the rows, the ledger entries and the planned delivery are one transaction; no drawing and no sending inside
 it. A free replacement has no invoice line; its postage is ours.
 """
 
-from collections import defaultdict
 from datetime import date
 
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice
-from billing.models import Buyer, Delivered, Invoice, LineKind
+from billing.models import Buyer, Collect, Delivered, Invoice, InvoiceLine, LineKind
+from billing.terms import collect_on, document_day, month_of
 from cards.days import oslo_day
+from cards.money import vat_ore
 from cards.orders import Business
 from flows.house import House
 from flows.stages.delivery import DELIVERY, plan_delivery
+from flows.stages.invoice_plan import invoices_to_come
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
 from shipping.countries import zone_of
 from shipping.models import PostageCharge, Shipment
 from store.database import UnitOfWork
-from store.orders import StoredOrder
 
-ORDERS_PER_CHUNK = 100
+INVOICES_PER_CHUNK = 100
 
 
 def _to_issue(house: House) -> list[Chunk]:
-    with house.store.read() as uow:
-        return chunks_of(uow.invoices.to_invoice(), ORDERS_PER_CHUNK)
+    today = oslo_day(house.clock.now())
+    due = [one.key for one in invoices_to_come(house) if one.issue_on <= today]
+    return chunks_of(due, INVOICES_PER_CHUNK)
 
 
 def _issue(house: House, chunk: Chunk) -> Tally:
-    return tally(outcome for order_number in chunk for outcome in _issue_order(house, order_number))
+    return tally(outcome for key in chunk for outcome in _issue_planned(house, key))
 
 
-def _issue_order(house: House, order_number: str) -> list[str]:
+def _issue_planned(house: House, key: str) -> list[str]:
+    """What the key of a planned invoice stands for, as far as nobody else has invoiced it."""
+    org_number, _, month = key.partition("/")
     with house.store.begin() as uow:
-        order = uow.orders.get(order_number)
-        deliveries = _deliveries(house, uow, order)
-        for delivered in deliveries:
-            _issue_one(house, uow, order, delivered)
-    return ["invoiced"] * len(deliveries) or ["already_done"]
+        issued = _issue_month(house, uow, org_number, month) if month else _issue_order(house, uow, key)
+    return ["invoiced"] * issued or ["already_done"]
 
 
-def _deliveries(house: House, uow: UnitOfWork, order: StoredOrder) -> list[Delivered]:
-    """What of an order is on no invoice, by the Oslo day on which it was posted first."""
-    found = uow.invoices.uninvoiced_cards(order.order_number)
-    if not found:
-        return []
-    cards: dict[date, list[tuple[str, str]]] = defaultdict(list)
-    posted = uow.invoices.first_posted([card.card_id for card in found])
-    for card in found:
-        cards[oslo_day(posted.get(card.card_id, house.clock.now()))].append((card.card_id, card.kind))
-    postage: dict[date, list[tuple[str, int]]] = defaultdict(list)
-    for shipment_id, net_ore, at in uow.invoices.uninvoiced_postage(order.order_number):
-        postage[oslo_day(at)].append((shipment_id, net_ore))
-    return [
-        Delivered(
-            order_number=order.order_number,
-            delivered_on=day,
-            address=order.deliver_to,
-            cards=tuple(cards[day]),
-            postage=tuple(postage[day]),
-        )
-        for day in sorted({*cards, *postage})
+def _issue_order(house: House, uow: UnitOfWork, order_number: str) -> int:
+    order = uow.orders.get(order_number)
+    terms = uow.terms.of(order.business.org_number)
+    found = _uninvoiced(uow, [order_number])
+    deliveries = [each for each in found if collect_on(terms, each.delivered_on) is Collect.ORDER]
+    for delivered in deliveries:
+        _issue_one(house, uow, order.business, [delivered], issued_on=oslo_day(house.clock.now()))
+    return len(deliveries)
+
+
+def _issue_month(house: House, uow: UnitOfWork, org_number: str, month: str) -> int:
+    terms = uow.terms.of(org_number)
+    deliveries = [
+        each
+        for each in _uninvoiced(uow, uow.uninvoiced.orders_of(org_number))
+        if month_of(each.delivered_on) == month and collect_on(terms, each.delivered_on) is Collect.MONTH
     ]
+    if not deliveries:
+        return 0
+    last = deliveries[-1]
+    issued_on = document_day(last.delivered_on, oslo_day(house.clock.now()))
+    _issue_one(house, uow, uow.orders.get(last.order_number).business, deliveries, issued_on=issued_on)
+    return 1
 
 
-def _issue_one(house: House, uow: UnitOfWork, order: StoredOrder, delivered: Delivered) -> None:
+def _uninvoiced(uow: UnitOfWork, order_numbers: list[str]) -> list[Delivered]:
+    uow.uninvoiced.hold(order_numbers)
+    return uow.uninvoiced.of(order_numbers)
+
+
+def _issue_one(
+    house: House, uow: UnitOfWork, business: Business, deliveries: list[Delivered], *, issued_on: date
+) -> None:
+    """Issue one invoice; it is due so many days from today, whatever day it carries."""
+    letters = {name: uow.shipments.get(name) for each in deliveries for name, _ in each.postage}
     invoice = issue(
         number=uow.series.next("invoice"),
-        issued_on=oslo_day(house.clock.now()),
+        issued_on=issued_on,
         seller=house.settings.seller,
-        buyer=buyer_of(order.business),
-        deliveries=[delivered],
-        days_until_due=house.settings.invoice_days,
+        buyer=buyer_of(business),
+        deliveries=deliveries,
+        days_until_due=(oslo_day(house.clock.now()) - issued_on).days + house.settings.invoice_days,
     )
     uow.invoices.add(invoice)
     uow.ledger.post(entries_of_invoice(invoice))
     for line in invoice.lines:
         if line.kind is LineKind.POSTAGE and line.shipment_id:
-            shipment = uow.shipments.get(line.shipment_id)
-            uow.postage.add_charge(_charge(order, invoice, shipment, line.net_ore, line.vat_percent))
+            uow.postage.add_charge(_charge(invoice, line, letters[line.shipment_id]))
     plan_delivery(house, uow, invoice)
 
 
@@ -94,25 +105,32 @@ def buyer_of(business: Business) -> Buyer:
     )
 
 
-def _charge(order: StoredOrder, invoice: Invoice, shipment: Shipment, net_ore: int, vat_percent: int) -> PostageCharge:
+def _charge(invoice: Invoice, line: InvoiceLine, shipment: Shipment) -> PostageCharge:
     """The postage of one order in one shipment, as charged now: what a later audit judges."""
+    order_number = invoice.delivery_of(line).order_number
     return PostageCharge(
-        charge_id=f"{invoice.number}/{shipment.shipment_id}",
+        charge_id=_charge_id(invoice, order_number, shipment),
         origin="own",
-        payer_org_number=order.business.org_number,
-        payer_name=order.business.name,
-        order_number=order.order_number,
+        payer_org_number=invoice.buyer.org_number,
+        payer_name=invoice.buyer.name,
+        order_number=order_number,
         invoice_number=str(invoice.number),
         shipment=shipment.shipment_id,
         posted_on=oslo_day(shipment.posted_at) if shipment.posted_at else None,
         zone=zone_of(shipment.address.country),
         weight_g=shipment.weight_g,
         thickness_mm=shipment.thickness_mm,
-        cards=_cards_of_order(order.order_number, shipment),
-        charged_net_ore=net_ore,
-        vat_ore=(net_ore * vat_percent + 50) // 100,
-        vat_percent=vat_percent,
+        cards=_cards_of_order(order_number, shipment),
+        charged_net_ore=line.net_ore,
+        vat_ore=vat_ore(line.net_ore, line.vat_percent),
+        vat_percent=line.vat_percent,
     )
+
+
+def _charge_id(invoice: Invoice, order_number: str, shipment: Shipment) -> str:
+    """Orders that a collected invoice holds may share a letter."""
+    name = f"{invoice.number}/{shipment.shipment_id}"
+    return name if len(invoice.order_numbers) == 1 else f"{name}/{order_number}"
 
 
 def _cards_of_order(order_number: str, shipment: Shipment) -> int:

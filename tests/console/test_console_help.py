@@ -23,6 +23,7 @@ LOOKS_ONLY = {
     ("layouts", "preview"),
     ("layouts", "schema"),
     ("addresses", "check"),
+    ("businesses", "list"),
     ("invoices", "list"),
     ("invoices", "waiting"),
     ("payments", "list"),
@@ -51,6 +52,7 @@ LOOKS_ONLY = {
 RUNS_A_WORLD_OF_ITS_OWN = {("serve",), ("api",), ("demo",)}
 # Where a person's name stands in the journal or on a case.
 A_PERSON_ACTS = {
+    ("businesses", "terms"),
     ("orders", "import"),
     ("orders", "readdress"),
     ("addresses", "rekey"),

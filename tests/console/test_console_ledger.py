@@ -95,9 +95,9 @@ def test_what_waits_for_an_invoice_is_listed_with_its_last_day(terminal: Termina
     terminal("orders", "import", inbox)
     for step in ("produce", "encode", "ship"):
         assert terminal(step).code == 0
-    (waiting,) = terminal("invoices", "waiting", "--json").json["orders"]
+    (waiting,) = terminal("invoices", "waiting", "--json").json["waiting"]
     assert (waiting["first_posted_on"], waiting["invoice_by"]) == ("2026-11-23", "2026-12-23")
     assert waiting["late"] is False
-    assert waiting["order_number"] in terminal("invoices", "waiting").words
+    assert waiting["order_numbers"][0] in terminal("invoices", "waiting").words
     terminal("invoice")
-    assert terminal("invoices", "waiting", "--json").json["orders"] == []
+    assert terminal("invoices", "waiting", "--json").json["waiting"] == []

@@ -39,7 +39,7 @@ def test_cards_posted_on_two_days_are_invoiced_by_day(tmp_path: Path, inbox: Pat
         receive_blanks(house, lot="L-2", count=20)
         _post_without_invoice(house)
         with house.store.read() as uow:
-            waiting = uow.invoices.waiting()
+            waiting = uow.uninvoiced.waiting()
             assert uow.invoices.all() == []
         run_day(house)
         with house.store.read() as uow:
@@ -47,8 +47,8 @@ def test_cards_posted_on_two_days_are_invoiced_by_day(tmp_path: Path, inbox: Pat
             cards = {card_id for letter in uow.shipments.all() for card_id in letter.card_ids}
         assert standing(house)["waiting_for_invoice"] == {"orders": 0, "first_invoice_by": None}
         assert violations(house.store, house.blobs) == []
-    assert waiting[0].first_posted_at == FIRST
-    assert waiting[0].first_posted_at < waiting[1].first_posted_at
+    assert waiting[0].posted_at == FIRST
+    assert waiting[0].posted_at < waiting[1].posted_at
     days = [(one.order_numbers == (waiting[0].order_number,), one.delivered_from) for one in invoices]
     assert days == [(True, date(2026, 11, 23)), (True, date(2026, 12, 28)), (False, date(2026, 12, 28))]
     lines = [line for one in invoices for line in one.lines]

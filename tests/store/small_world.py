@@ -390,9 +390,9 @@ def _keep(uow: UnitOfWork, blobs: Blobs, document_id: str, subject: str) -> None
 
 
 def _invoice(uow: UnitOfWork, blobs: Blobs) -> None:
-    cards = [card.card_id for card in uow.invoices.uninvoiced_cards("B-1")]
-    postage = [(shipment, net) for shipment, net, _at in uow.invoices.uninvoiced_postage("B-1")]
-    invoice = an_invoice(uow.series.next("invoice"), cards, postage)
+    (waiting,) = uow.uninvoiced.of(["B-1"])
+    cards = [card_id for card_id, _kind in waiting.cards]
+    invoice = an_invoice(uow.series.next("invoice"), cards, list(waiting.postage))
     uow.invoices.add(invoice)
     uow.ledger.post(entries_of_invoice(invoice))
     _keep(uow, blobs, f"invoice/{invoice.number}", f"invoice/{invoice.number}")

@@ -17,6 +17,7 @@ from store.database import Store, UnitOfWork
 from store.field_faults import FaultReport
 from tests.store.small_world import (
     NOON,
+    TODAY,
     a_batch,
     a_card,
     a_case,
@@ -300,18 +301,18 @@ def test_posted_cards_and_their_postage_are_invoiced_once(store: Store) -> None:
     with store.begin() as uow:
         accept(uow, "B-1", cards=3)
         accept(uow, "B-2", cards=1)
-        assert uow.invoices.to_invoice() == []
+        assert uow.uninvoiced.waiting() == []
         _posted(uow, 1, ["B-1-1", "B-1-2", "B-2-1"], shares=(("B-1", 1280), ("B-2", 640)))
-        assert uow.invoices.to_invoice() == ["B-1", "B-2"]
-        assert [card.card_id for card in uow.invoices.uninvoiced_cards("B-1")] == ["B-1-1", "B-1-2"]
-        assert uow.invoices.uninvoiced_postage("B-1") == [("S-1", 1280, NOON)]
-        assert uow.invoices.uninvoiced_postage("B-2") == [("S-1", 640, NOON)]
+        assert [(one.order_number, one.cards) for one in uow.uninvoiced.waiting()] == [("B-1", 2), ("B-2", 1)]
+        both = uow.uninvoiced.of(["B-1", "B-2"])
+        assert [(one.delivered_on, one.cards, one.postage) for one in both] == [
+            (TODAY, (("B-1-1", "construction"), ("B-1-2", "construction")), (("S-1", 1280),)),
+            (TODAY, (("B-2-1", "construction"),), (("S-1", 640),)),
+        ]
         invoice = an_invoice(uow.series.next("invoice"), ["B-1-1", "B-1-2"], [("S-1", 1280)])
         uow.invoices.add(invoice)
         assert uow.invoices.get(1) == invoice
-        assert uow.invoices.to_invoice() == ["B-2"]
-        assert uow.invoices.uninvoiced_postage("B-1") == []
-        assert uow.invoices.uninvoiced_postage("B-2") == [("S-1", 640, NOON)]
+        assert uow.uninvoiced.of(["B-1", "B-2"]) == both[1:]
         _refused("invoice.known", uow.invoices.add, invoice)
         assert uow.series.next("invoice") == 2
         _refused("invoice.card_invoiced", uow.invoices.add, an_invoice(2, ["B-1-3", "B-1-1"], []))
@@ -319,7 +320,7 @@ def test_posted_cards_and_their_postage_are_invoiced_once(store: Store) -> None:
         _refused("invoice.unknown", uow.invoices.get, 2)
         assert uow.invoices.all() == [invoice]
         step(uow, "B-2-1", CardState.FAULTY)
-        assert uow.invoices.to_invoice() == ["B-2"]  # it was delivered, and is owed for
+        assert uow.uninvoiced.of(["B-1", "B-2"]) == both[1:]  # it was delivered, and is owed for
 
 
 def test_a_free_replacement_and_its_postage_are_not_invoiced(store: Store) -> None:
@@ -328,12 +329,12 @@ def test_a_free_replacement_and_its_postage_are_not_invoiced(store: Store) -> No
         new = a_card("B-1", 1, 70, card_id="B-1-1R1", replaces="B-1-1", state=CardState.PICTURED)
         uow.cards.add(new, actor="x", what="ordered")
         _posted(uow, 1, ["B-1-1R1"])
-        assert uow.invoices.to_invoice() == uow.invoices.uninvoiced_postage("B-1") == []
+        assert uow.uninvoiced.waiting() == uow.uninvoiced.of(["B-1"]) == []
         another = a_card("B-1", 1, 71, card_id="B-1-1R2", replaces="B-1-1R1", state=CardState.PICTURED)
         uow.cards.add(another, actor="x", what="ordered")
         _posted(uow, 2, ["B-1-2", "B-1-1R2"])
-        assert [card.card_id for card in uow.invoices.uninvoiced_cards("B-1")] == ["B-1-2"]
-        assert uow.invoices.uninvoiced_postage("B-1") == [("S-2", 1920, NOON)]
+        (waiting,) = uow.uninvoiced.of(["B-1"])
+        assert (waiting.cards, waiting.postage) == ((("B-1-2", "construction"),), (("S-2", 1920),))
 
 
 def test_the_ledger_takes_whole_postings_once(store: Store) -> None:
