@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from shipping.spelling import folded_german, folded_no, folded_plain, joined
+from shipping.spelling import folded_finnish, folded_german, folded_no, folded_plain, joined
 
 _Sub = tuple[re.Pattern[str], str]
 
@@ -40,17 +40,20 @@ def _subs(*pairs: tuple[str, str]) -> tuple[_Sub, ...]:
 
 
 _BOX_WORD = r"p\.?\s*o\.?\s*box|post\s*box"
+_NUMBER = r"\.?\s*(?:nr\.?\s*)?(\d+(?:[a-z]\b|[-/]\d+)?)"
+_SPACED_NUMBER = r"\.?\s*(?:nr\.?\s*)?(\d[\d ]*(?:[a-z]\b|[-/]\d+)?)"
 _DK_UNITS = (
     (r"\bsal\b\.?", " "),
     (r"\b(?:til venstre|t\.?\s?v)\b\.?", " tv "),
     (r"\b(?:til hoejre|til højre|t\.?\s?h)\b\.?", " th "),
     (r"\b(?:midt for|m\.?\s?f)\b\.?", " mf "),
     (r"\b(?:stuen|stue|st)\b\.?(?=\s*(?:,|th|tv|mf|$))", " stuen "),
+    (r"\b(?:kælderen|kælder|kld|kl)\b\.?(?=\s*(?:,|th|tv|mf|$))", " kælder "),
 )
 
 COUNTRIES: dict[str, Country] = {
     "SE": Country(
-        prefixes=r"SE?-?",
+        prefixes=r"SE?",
         postcode=re.compile(r"([1-9]\d\d)(\d\d)"),
         form="{0} {1}",
         fold=folded_no,
@@ -62,7 +65,7 @@ COUNTRIES: dict[str, Country] = {
             (r"\blægenhet\b|\blgh\b\.?", " lgh "),
             (r"\b(?:trappor|trappa|tr)\b\.?", " tr "),
         ),
-        box=re.compile(rf"\b(?:box|{_BOX_WORD}|postbox)\.?\s*(\d[\d ]*)"),
+        box=re.compile(rf"\b(?:box|{_BOX_WORD}){_SPACED_NUMBER}"),
         example="114 55",
         label_prefix="SE-",
         inline=r"\d{3}\s?\d{2}",
@@ -70,15 +73,15 @@ COUNTRIES: dict[str, Country] = {
         units=re.compile(r"(?:lgh|lægenhet|\d+ tr)"),
     ),
     "DK": Country(
-        prefixes=r"DK?-?",
+        prefixes=r"DK?",
         postcode=re.compile(r"(\d{4})"),
         form="{0}",
         fold=folded_no,
         words=_subs(
-            (r"(?:gaden|gade)\b|(?<=\w\w)gd?\.(?=\s*\d)", "gade "),
-            (r"(?:vejen|vej)\b|(?<=\w\w)v\.(?=\s*\d)", "vej "),
-            (r"(?:alleen|alle)\b", "alle "),
-            (r"\b(?:boulevarden|boulevard|blvd|boul)\b\.?", "boulevard "),
+            # Strandvej and Strandvejen are two streets: only what is shortened is made longer
+            (r"gade\b|(?<=\w\w)gd?\.(?=\s*\d)", "gade "),
+            (r"vej\b|(?<=\w\w)v\.(?=\s*\d)", "vej "),
+            (r"\b(?:boulevard|blvd|boul)\b\.?", "boulevard "),
             *_DK_UNITS,
             (r"\b(?:sankt|sct|skt)\b\.?|\bst\b\.?(?=\s*[^\W\d_]{3})", "sankt "),
             (r"\b(?:gammel|gl)\b\.?(?=\s*[^\W\d_]{2})", "gammel "),
@@ -86,36 +89,39 @@ COUNTRIES: dict[str, Country] = {
             (r"\b(?:søndre|sdr)\b\.?(?=\s*[^\W\d_]{3})", "søndre "),
             (r"\b(?:nordre|ndr)\b\.?(?=\s*[^\W\d_]{3})", "nordre "),
         ),
-        box=re.compile(rf"\b(?:postboks|post\s*boks|boks|pb\.?|{_BOX_WORD})\.?\s*(\d[\d ]*)"),
+        box=re.compile(rf"\b(?:post\s*boks|boks|pb|{_BOX_WORD}){_SPACED_NUMBER}"),
         example="2100",
         digits=4,
         label_prefix="DK-",
         inline=r"\d{4}",
-        numbered=re.compile(r"(?:gade|vej|alle|stræde)$"),
+        numbered=re.compile(r"(?:gaden?|vej(?:en)?|alle|stræde)$"),
         never=re.compile(r"0000"),
     ),
     "FI": Country(
-        prefixes=r"(?:FIN?|AX)-?",
+        prefixes=r"FIN?|AX",
         postcode=re.compile(r"(\d{5})"),
         form="{0}",
-        fold=folded_plain,
+        fold=folded_finnish,
         words=_subs(
+            # both of the town's languages on one line: the first name is the one that its own letters carry
+            (r"^([^\d/]+\b)(\s*\d[^/]*?)\s*/\s*[^\d/]{4,}\2$", r"\1\2"),
+            (r"^([^\d/]+\b)\s*/\s*[^\d/]{4,}(\s\d[^/]*)$", r"\1\2"),
             (r"(?:katu)\b|(?<=\w\w)k\.(?=\s*\d)", "katu "),
             (r"(?:tie)\b|(?<=\w\w)t\.(?=\s*\d)", "tie "),
             (r"(?:gatan)\b|(?<=\w\w)g\.(?=\s*\d)", "gatan "),
-            (r"(?:vagen)\b|(?<=\w\w)v\.(?=\s*\d)", "vagen "),
+            (r"(?:vägen)\b|(?<=\w\w)v\.(?=\s*\d)", "vägen "),
             (r"\b(?:asunto|bostad|as|bst)\b\.?\s*(?=\d)", " "),
         ),
-        box=re.compile(rf"\b(?:pl|postilokero|pb|{_BOX_WORD})\.?\s*(\d+)"),
+        box=re.compile(rf"\b(?:p\.?\s?l|postilokero|pb|{_BOX_WORD}){_NUMBER}"),
         example="00100",
         digits=5,
         label_prefix="FI-",
         inline=r"\d{5}",
-        numbered=re.compile(r"(?:katu|tie|kuja|gatan|vagen)$"),
+        numbered=re.compile(r"(?:katu|tie|kuja|gatan|vägen)$"),
         never=re.compile(r"00000"),
     ),
     "DE": Country(
-        prefixes=r"DE?-?",
+        prefixes=r"DE?",
         postcode=re.compile(r"(\d{5})"),
         form="{0}",
         fold=folded_german,
@@ -130,7 +136,7 @@ COUNTRIES: dict[str, Country] = {
             (r"\b(?:wohnung|whg)\b\.?", " whg "),
             (r"\b(?:nummer|nr)\b\.?(?=\s*\d)", " "),
         ),
-        box=re.compile(rf"\b(?:postfach|pf\.?|{_BOX_WORD})\.?\s*(\d[\d ]*)"),
+        box=re.compile(rf"\b(?:postfach|pf|{_BOX_WORD}){_SPACED_NUMBER}"),
         example="10115",
         digits=5,
         label_prefix="DE-",
@@ -140,11 +146,15 @@ COUNTRIES: dict[str, Country] = {
         never=re.compile(r"00\d{3}"),
     ),
     "GB": Country(
-        prefixes=r"GB-?",
+        prefixes=r"GB|UK",
         postcode=re.compile(r"(GIR|[A-PR-UWYZ][A-HK-Y]?\d[\dA-HJKMNP-Y]?)(\d[ABD-HJLNP-UW-Z]{2})"),
         form="{0} {1}",
         fold=folded_plain,
         words=_subs(
+            (  # `Flat 2 10 High St` is `10 High St, Flat 2`
+                r"^((?:flat|apartment|apt|unit|suite)\b\.?\s*\w+|\d+(?:st|nd|rd|th)\s+floor)[\s,]+(?=\w)(.+)$",
+                r"\2 \1",
+            ),
             (
                 r"\b(?:st|saint)\b\.?(?=\s+[a-z'’]{2,})(?!\s+(?:flat|unit|apt|apartment|suite|floor|north|south|east|west)\b)",
                 "saint ",
@@ -168,7 +178,7 @@ COUNTRIES: dict[str, Country] = {
             (r"\b(?:apartment|apt|flat)\b\.?(?:\s*no\b\.?)?", " flat "),
             (r"\b(?:number|no)\b\.?(?=\s*\d)", " "),
         ),
-        box=re.compile(rf"\b(?:{_BOX_WORD})\.?\s*(\d+)"),
+        box=re.compile(rf"\b(?:{_BOX_WORD}){_NUMBER}"),
         example="SW1A 2AA",
         code_before_city=False,
         numbered=re.compile(r"^\w+ (?:street|st|road|rd|avenue|ave|lane|drive)$"),
@@ -176,7 +186,7 @@ COUNTRIES: dict[str, Country] = {
         units=re.compile(r"(?:flat|apt|apartment|unit|suite|floor|\d+(?:st|nd|rd|th) floor)\b"),
     ),
     "PL": Country(
-        prefixes=r"PL-?",
+        prefixes=r"PL",
         postcode=re.compile(r"(\d\d)-?(\d{3})"),
         form="{0}-{1}",
         fold=folded_plain,
@@ -191,14 +201,15 @@ COUNTRIES: dict[str, Country] = {
             (r"\b(?:numer|nr)\b\.?(?=\s*\d)", " "),
             (r"(?<=\d)\s*([a-z]?)\s*(?:/|,?\s*(?:m|lok|lokal|mieszkanie|mieszk)\b\.?)\s*(?=\d)", r"\1/"),
         ),
-        box=re.compile(r"\b(?:skr(?:ytka)?\.?\s*poczt(?:owa)?\.?|po\s*box|p\.o\.\s*box)\s*(?:nr\s*)?(\d+)"),
+        box=re.compile(rf"\b(?:skr(?:ytka)?\.?\s*poczt(?:owa)?|{_BOX_WORD}){_NUMBER}"),
         example="00-238",
+        digits=5,
         inline=r"\d{2}-?\d{3}",
         numbered=re.compile(r"^(?:ul|ulica|al|aleja)\b"),
         units=re.compile(r"(?:m|lok|lokal|mieszkanie|mieszk)\b\.? ?\d"),
     ),
     "LT": Country(
-        prefixes=r"LT-?",
+        prefixes=r"LT",
         postcode=re.compile(r"(\d{5})"),
         form="LT-{0}",
         fold=folded_plain,
@@ -211,7 +222,7 @@ COUNTRIES: dict[str, Country] = {
             (r"(?<=\d)\s*([a-z]?)\s*,?\s*(?:butas|but|bt)\b\.?\s*(?=\d)", r"\1-"),
             (r"(?<=\d)\s+(?=[a-z](?:\b|-))", ""),
         ),
-        box=re.compile(rf"\b(?:a[./]?\s*d\.?|pasto dezute|{_BOX_WORD})\s*(\d+)"),
+        box=re.compile(rf"\b(?:a[./]?\s*d|pasto dezute|{_BOX_WORD}){_NUMBER}"),
         example="LT-01103",
         digits=5,
         inline=r"\d{5}",
@@ -224,7 +235,7 @@ PLAIN = Country(
     postcode=re.compile(r"([A-Z0-9][A-Z0-9 -]{1,9})"),
     form="{0}",
     fold=folded_plain,
-    box=re.compile(rf"\b(?:{_BOX_WORD})\.?\s*(\d+)"),
+    box=re.compile(rf"\b(?:{_BOX_WORD}){_NUMBER}"),
     example="1010",
 )
 
@@ -241,7 +252,7 @@ def printed_postcode(typed: str, code: str) -> str | None:
         return _printed_elsewhere(typed, code)
     bare = re.sub(r"[\s.]", "", typed.upper())
     if not rules.postcode.fullmatch(bare):
-        bare = re.sub(rf"^{rules.prefixes}(?=\w)", "", bare)
+        bare = re.sub(rf"^(?:{rules.prefixes})-?(?=\w)", "", bare)
         bare = re.sub(r"-", "", bare) if code != "PL" else bare
     found = rules.postcode.fullmatch(bare)
     if found is None or rules.never.fullmatch(bare):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from shipping.abroad import country_rules, printed_postcode
+from shipping.abroad import COUNTRIES, country_rules, printed_postcode
 from shipping.countries import country_code
 from shipping.norway import box_in
 from shipping.spelling import folded_no
@@ -13,6 +13,7 @@ from shipping.spelling import folded_no
 _CARE_OF = re.compile(
     r"(?:^|(?<=[\s,;(]))(?:c\s?/\s?[o0]|c\.\s?[o0]\.|co\s?/|c\\o|c\|o|care\s+of\b)[\s.:]*(?=\S)", re.IGNORECASE
 )
+_IN_CARE_OF_FIELD = re.compile(r"(?:c[\s./\\|-]?o[.:]?\s+|v\s?/\s*|ved\s+)(?=\S)", re.IGNORECASE)
 _CARE_OF_HINT = re.compile(r"[cC]\s?[/.\\|]|[cC][oO]\s?/|[oO][fF]\b")
 _ATTENTION = re.compile(
     r"(?:^|(?<=[\s,;(]))(?:att(?:n|ention)?\s*[.:]+|attn?\s+(?=[A-ZÆØÅ])|attention\s|v\s?/|f\.?a\.?o\.?:?\s"
@@ -25,6 +26,7 @@ _HOUSE = re.compile(r"^\d+\s*[A-Za-z]?$|^[A-Za-z]$")
 _PLACE = r"[^\W\d_][^\W\d_ .'’()/-]*(?:[ .'’()/-]+[^\W\d_]+)*\.?\)?"
 _PERSON_HINT = re.compile(f"{_CARE_OF_HINT.pattern}|{_ATTENTION_HINT.pattern}", re.IGNORECASE)
 _EDGES = " ,;"
+_BELIEVED = frozenset({*COUNTRIES, "NO", "SJ"})  # countries that a city or a street line may name
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def in_parts(fields: Mapping[str, str]) -> Parts:
     parts = Parts(country=fields["country"].strip(" .,;"))
     parts.names_persons = _PERSON_HINT.search("\n".join(fields.values())) is not None
     _take_receiver(parts, fields)
+    _take_country(parts, fields["street"])
     _take_place(parts, " ".join(fields["postcode"].split("\n")), fields["city"])
     _take_street(parts, fields["street"])
     return parts
@@ -80,7 +83,7 @@ def _take_receiver(parts: Parts, fields: Mapping[str, str]) -> None:
         parts.attention = _ATTENTION.sub("", text).strip(_EDGES) or parts.attention
     if typed := fields["care_of"]:
         text = typed.replace("\n", ", ")
-        found = _CARE_OF.match(text)
+        found = _CARE_OF.match(text) or _IN_CARE_OF_FIELD.match(text)
         parts.care_of = _without_attention(parts, text[found.end() :] if found else text)
 
 
@@ -103,25 +106,45 @@ def _without_attention(parts: Parts, text: str) -> str:
     return text.strip(_EDGES)
 
 
+def _take_country(parts: Parts, street: str) -> None:
+    """The country of `…, 114 55 Stockholm, Sverige` and of `…, SE-114 55 Stockholm`, when its own field is empty.
+
+    Only the countries that cards go to: Grønland at the end of a street is a part of Oslo.
+    """
+    if parts.country or ("," not in street and "\n" not in street):
+        return
+    last = re.split(r"[\n,;]+", street.rstrip("\n,; "))[-1].strip()
+    said = country_code(last)
+    if said is None and (found := _PREFIX.match(last)) is not None:
+        said = country_code(found.group(1) or found.group(2))
+        said = said if said in COUNTRIES and _place_line(last, said) else None
+    if said in COUNTRIES:
+        parts.country = said or ""
+
+
 def _take_place(parts: Parts, postcode: str, city: str) -> None:
     """Undo `0184 Oslo` in one field, `Stockholm, Sverige` in the city, and a country said by `SE-114 55` alone."""
     pieces = [piece.strip() for piece in re.split(r"[\n,;]+", city) if piece.strip(" .")] if city else []
     if pieces and _CARE_OF_HINT.search(city) and (found := _CARE_OF.match(pieces[0])) is not None:
         parts.care_of = parts.care_of or pieces.pop(0)[found.end() :]
     said = country_code(pieces[-1]) if len(pieces) > 1 else None
-    if said is not None and said == (country_code(parts.country) if parts.country else said):
+    if said is not None and (said == country_code(parts.country) if parts.country else said in _BELIEVED):
         parts.country = parts.country or said
         pieces.pop()
     if not parts.country and (found := _PREFIX.match(postcode or (pieces[0] if pieces else ""))) is not None:
         parts.country = country_code(found.group(1) or found.group(2)) or ""
     parts.code = country_code(parts.country) if parts.country else "NO"
     parts.postcode, parts.city = postcode, ", ".join(pieces)
-    if postcode and any(map(str.isalpha, postcode)) and (read := _place_line(postcode, parts.code)) is not None:
-        parts.postcode, parts.city = read[0], parts.city or read[1]
+    if parts.city.isdigit() and not any(map(str.isdigit, postcode)):
+        parts.postcode, parts.city = parts.city, postcode  # the two fields changed about
+    elif postcode and any(map(str.isalpha, postcode)) and (read := _place_line(postcode, parts.code)) is not None:
+        if not (parts.city and read[1]) or folded_no(read[1])[:4] == folded_no(parts.city)[:4]:
+            parts.postcode, parts.city = read[0], parts.city or read[1]
     elif any(map(str.isdigit, parts.city)) and (read := _place_line(parts.city, parts.code)) is not None:
         if not postcode:
             parts.postcode, parts.city = read
-        elif _bare(postcode).lstrip("0") == _bare(read[0]).lstrip("0"):
+        else:
+            parts.inline_code = "" if _bare(postcode).lstrip("0") == _bare(read[0]).lstrip("0") else read[0]
             parts.city = read[1]
     parts.city = parts.city.strip(" ,.")
 
@@ -138,7 +161,7 @@ def _country_of(parts: Parts) -> str:
 def _place_lines(country: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Code and place alone on a line; and at the end of one that begins with something else."""
     inline = r"\d{4}" if country == "NO" else country_rules(country).inline
-    prefix = r"(?:[A-Z]{1,3}\s?-\s?|NO?\s|LT(?=\d))?"
+    prefix = rf"(?:(?:{'NO?R?|SJ' if country == 'NO' else country_rules(country).prefixes})\s?-?\s?)?"
     line = rf"{prefix}(?P<code>{inline})(?:[\s,]+(?P<place>{_PLACE}))?"
     turned = rf"(?P<first>{_PLACE})[\s,]+{prefix}(?P<last>{inline})"
     return (
@@ -213,10 +236,11 @@ def _takes_person(parts: Parts, text: str) -> bool:
     if not parts.names_persons:
         return False
     if _CARE_OF_HINT.search(text) and (found := _CARE_OF.search(text)) is not None:
-        before, person = text[: found.start()].strip(), text[found.end() :].strip()
+        before, person = text[: found.start()].strip(" -"), text[found.end() :].strip()
+        person, _, after = person.partition(" - ")  # `c/o Hansen - Storgata 5`
         parts.care_of = parts.care_of or person
-        if before:
-            _take_piece(parts, before)
+        for rest in filter(None, (before, after)):
+            _take_piece(parts, rest)
         return True
     if _ATTENTION_HINT.search(text) and (found := _ATTENTION.search(text)) is not None:
         before = text[: found.start()].strip(_EDGES + "(")
@@ -233,10 +257,7 @@ def _repeats(parts: Parts, text: str, *, begun: bool) -> bool:
     if said is not None and said == parts.code:
         return True
     if not begun:
-        return text == parts.recipient
-    if said is not None and not parts.country:
-        parts.country, parts.code = said, said  # `…, 114 55 Stockholm, Sverige` with no country in its own field
-        return True
+        return text.casefold() in (parts.recipient.casefold(), parts.care_of.casefold(), parts.attention.casefold())
     return folded_no(text) == folded_no(parts.city)
 
 
@@ -247,7 +268,7 @@ def _without_place(parts: Parts, text: str, *, begun: bool) -> str:
         place = found["place"] or found["first"] or ""
         if (found["code"] and (place or begun)) or (place and _is_place(parts, place)):
             parts.inline_code = found["code"] or found["last"]
-            parts.city = parts.city or place
+            parts.city = parts.city or place or _place_before_code(parts)
             return ""
         return text
     found = trailing.match(text)
@@ -256,6 +277,14 @@ def _without_place(parts: Parts, text: str, *, begun: bool) -> str:
         parts.city = parts.city or found["place"]
         return found["rest"].strip(_EDGES)
     return text
+
+
+def _place_before_code(parts: Parts) -> str:
+    """The place of `10 High Street, London, SW1A 2AA`, where a country writes its code alone after it."""
+    last = parts.street[-1] if len(parts.street) > 1 else ""
+    if country_rules(_country_of(parts)).code_before_city or not last or any(map(str.isdigit, last)):
+        return ""
+    return parts.street.pop()
 
 
 def _is_place(parts: Parts, place: str) -> bool:

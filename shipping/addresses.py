@@ -27,10 +27,15 @@ from shipping.spelling import (
     seen,
 )
 
-RULE_VERSION = 2
+RULE_VERSION = 3
 FIELDS = ("recipient", "attention", "care_of", "street", "postcode", "city", "country")
 # a spreadsheet makes 5-7 the fifth of July; a street may be named for a day, but its number comes after that
-_BECAME_DATE = re.compile(r"\b\d{1,2}[.-]\s?(?:jan|feb|mar|apr|mai|jun|jul|aug|sep|okt|nov|des)\.?$", re.IGNORECASE)
+_BECAME_DATE = re.compile(
+    r"\b\d{1,2}[.-]\s?(?:jan|feb|mar|apr|mai|jun|jul|aug|sep|okt|nov|des)\.?$"
+    r"|\b\d{1,2}(?P<sep>[./-])\d{1,2}(?P=sep)20\d\d$|\b20\d\d-\d\d-\d\d\b",
+    re.IGNORECASE,
+)
+_ELECTRONIC = re.compile(r"\S@\S+\.\w")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _NOTHING = frozenset({"", "ukjent", "unknown", "na", "nan", "ingen", "none", "null", "mangler", "ikkeoppgitt"})
 _NO_ADDRESS = _NOTHING | {
@@ -62,7 +67,10 @@ def read_address(address: Address, *, register: Register | None = None) -> Addre
 def read_typed(fields: Mapping[str, object], *, register: Register | None = None) -> AddressReading:
     """The same for fields that came from outside and may be missing, empty, numbers or nonsense."""
     typed = {name: _as_text(fields.get(name)) for name in FIELDS}
-    reasons = _unfit_text(list(filter(None, typed.values())))
+    odd = [name for name, text in typed.items() if not text and fields.get(name) not in (None, "")]
+    reasons = [*(["not_text"] if odd else []), *_unfit_text(list(filter(None, typed.values())))]
+    if any("@" in text and _ELECTRONIC.search(text) for text in (typed["recipient"], typed["street"])):
+        reasons.append("not_postal")
     parts = in_parts({name: seen(text) if text else "" for name, text in typed.items()})
     if parts.code is None:
         reasons.append("country_unknown")
@@ -80,7 +88,7 @@ def read_typed(fields: Mapping[str, object], *, register: Register | None = None
         rule_version=RULE_VERSION,
         reasons=tuple(dict.fromkeys(reasons)),
         label_lines=tuple(filter(str.strip, map(printable, lines))),
-        suggestion=place.suggestion or _suggestion(reasons),
+        suggestion=f"give {', '.join(odd)} as text" if odd else place.suggestion or _suggestion(reasons),
     )
 
 
@@ -123,7 +131,7 @@ def _norwegian_point(parts: Parts, place: Verdict, register: Register) -> _Point
         pairs = [("", pairs[0][1])]  # `Utsira, 5547 UTSIRA`: the place once more, no street
     street_lines = tuple(text for _, text in pairs)
     written = pairs[0][0] if len(pairs) == 1 else street_key(", ".join(street_lines))
-    if written[-1:].isalpha() and any(map(_BECAME_DATE.search, parts.street)):
+    if (written[-1:].isalpha() or "20" in written) and any(map(_BECAME_DATE.search, parts.street)):
         return _Point(written, street_lines, False, ("house_number_date",))
     streets = [key for key, _ in pairs if not is_unit(key)]
     has_street = _letters(" ".join(streets)) not in _NO_ADDRESS
@@ -131,7 +139,7 @@ def _norwegian_point(parts: Parts, place: Verdict, register: Register) -> _Point
         reasons: tuple[str, ...] = () if parts.box.number else ("box_number_missing",)
         if place.category == "G":
             reasons += ("box_in_street_code",)
-        return _Point(f"box{parts.box.number or ''}", (parts.box.line,), True, reasons)
+        return _Point(f"box{parts.box.number or ''}".casefold(), (parts.box.line,), True, reasons)
     if not has_street:
         enough = not written and _is_place_enough(place, register)
         return _Point(written, street_lines, False, () if enough else ("street_missing",))
@@ -188,9 +196,11 @@ def _key(parts: Parts, country: str, postcode: str, point: str) -> str:
 
 
 _ADVICE = {
+    "not_postal": "give a postal address: this is an e-mail address",
     "country_unknown": "give the country as a two-letter code, such as NO or SE",
     "recipient_missing": "say who is to receive the letter: a person or a business",
     "street_missing": "give the street with its number, the place name, or the post box",
+    "postcode_missing": "give the postcode: four digits in Norway",
     "city_missing": "give the name of the place too",
     "house_number_missing": "give the house number too",
     "house_number_date": "type the house number again: a spreadsheet has made it a date",

@@ -2,8 +2,12 @@
 people type instead of a code. A country that is not here is not guessed: its letter waits for a person.
 """
 
+import re
+
 from cards.errors import Refused
 from shipping.models import Zone
+
+_BETWEEN_NAMES = re.compile(r"[/,()]| - ")
 
 # ISO 3166-1 alpha-2 → name in Norwegian. Europe as Posten's zone Europe has it: the continent with Turkey, Cyprus and
 # the Caucasus; Russia's whole territory counts as Europe.
@@ -41,13 +45,13 @@ _TYPED = {name.casefold(): code for code, name in _NAMES_NO.items()} | {
     "northern ireland": "GB", "nord-irland": "GB", "poland": "PL", "polska": "PL", "pol": "PL", "lithuania": "LT",
     "lietuva": "LT", "ltu": "LT", "iceland": "IS", "latvija": "LV", "lva": "LV", "eesti": "EE", "estonia": "EE",
     "netherlands": "NL", "the netherlands": "NL", "holland": "NL", "france": "FR", "spain": "ES", "italy": "IT",
-    "n": "NO", "s": "SE", "d": "DE", "norge/norway": "NO", "kingdom of norway": "NO", "kongeriket norge": "NO",
-    "spitsbergen": "SJ", "sverige/sweden": "SE", "den": "DK", "finnland": "FI", "dänemark/denmark": "DK", "ger": "DE",
-    "tyskland/germany": "DE", "bundesrepublik deutschland": "DE", "great britain (uk)": "GB", "britain": "GB",
+    "n": "NO", "s": "SE", "d": "DE", "kingdom of norway": "NO", "kongeriket norge": "NO",
+    "spitsbergen": "SJ", "den": "DK", "finnland": "FI", "ger": "DE",
+    "bundesrepublik deutschland": "DE", "britain": "GB",
     "united kingdom of great britain and northern ireland": "GB", "storbritannien": "GB", "schottland": "GB",
-    "grossbritannien": "GB", "großbritannien": "GB", "rzeczpospolita polska": "PL", "litauen/lithuania": "LT",
-    "lietuvos respublika": "LT", "dania": "DK", "szwecja": "SE", "norwegia/norway": "NO", "vokietija": "DE",
-    "norvegija": "NO", "ruotsi": "SE", "norja": "NO", "tanska": "DK", "finlandia": "FI", "danmark/denmark": "DK",
+    "grossbritannien": "GB", "großbritannien": "GB", "rzeczpospolita polska": "PL",
+    "lietuvos respublika": "LT", "dania": "DK", "szwecja": "SE", "vokietija": "DE",
+    "norvegija": "NO", "ruotsi": "SE", "norja": "NO", "tanska": "DK", "finlandia": "FI",
     "switzerland": "CH", "austria": "AT", "österreich": "AT", "belgium": "BE", "ireland": "IE", "united states": "US",
 }  # fmt: skip
 
@@ -57,8 +61,20 @@ def country_code(typed: str) -> str | None:
     if typed in _NAMES_NO:
         return typed
     text = " ".join(typed.split()).strip(" .,;")
+    return _code_of(text) or _TYPED.get(typed.strip().casefold()) or _said_twice(text)
+
+
+def _code_of(text: str) -> str | None:
     upper = text.upper()
-    return upper if upper in _NAMES_NO else _TYPED.get(text.casefold()) or _TYPED.get(typed.strip().casefold())
+    return upper if upper in _NAMES_NO else _TYPED.get(text.casefold())
+
+
+def _said_twice(text: str) -> str | None:
+    """`Norge/Norway` and `Svalbard, Norge` name one country; `Norge/Sverige` names none."""
+    codes = {_code_of(name.strip()) for name in _BETWEEN_NAMES.split(text) if name.strip()}
+    if codes == {"NO", "SJ"}:
+        return "SJ"
+    return codes.pop() if len(codes) == 1 else None
 
 
 def country_in_norwegian(code: str) -> str:

@@ -58,7 +58,8 @@ _UNIT_ALONE = re.compile(r"(?:\d+ ?etg|\d* ?(?:etg|oppg|leil|inng|bygg)|[hukl] ?
 
 _BOX = re.compile(
     r"\b(?:post\s*-?\s*boks|postbox|post\s+box|post\s*b\.?|p\s*[./]?\s*-?\s*boks|boks|p\s*\.?\s*o\s*\.?\s*-?\s*b(?:ox|\.)"
-    r"|p\s*\.\s*b\s*\.?|p/b|pb\s*\.?|box)(?=[\s.:\d]|$)[\s.:]*(?:nr\.?\s*)?(\d{1,2}\s\d{3}\b|\d+)?",
+    r"|p\s*\.\s*b\s*\.?|p/b|pb\s*\.?|pob|box)(?=[\s.:#\d-]|$)[\s.:#-]*(?:nr\.?\s*)?"
+    r"(\d{1,2}\s\d{3}\b|\d+(?:\s?[a-zæøå]\b|[-/]\d+)?)?",
     re.IGNORECASE,
 )
 _BOX_HINT = re.compile(r"b[o0]|pb|p\W*b|p\W*o", re.IGNORECASE)
@@ -76,8 +77,8 @@ def box_in(text: str) -> tuple[str, str | None, str] | None:
         return None
     if number is None and found.group().strip(" .:").casefold() in ("boks", "box"):
         return None  # a place may be called so; a box needs its number to be one
-    digits = re.sub(r"\s", "", number).lstrip("0") or "0" if number else None
-    return before.strip(" ,"), digits, after.strip(" .,-")
+    plain = re.sub(r"\s", "", number).lstrip("0").upper() or "0" if number else None
+    return before.strip(" ,"), plain, after.strip(" .,-")
 
 
 def street_key(text: str) -> str:

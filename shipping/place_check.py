@@ -14,13 +14,17 @@ from shipping.register import Category, Postcode, Register, folded_place, withou
 
 _NEAR = 300  # codes of a town's outskirts lie this close to the town's own: 5145 Fyllingsdalen is written Bergen
 _TYPO = 0.75
-# Danish codes have four digits too: with the country left out, 2100 København would go to 2100 Skarnes.
-_DANISH_TOWNS = frozenset(
+# Danish codes have four digits too: with the country left out, 2100 København would go to 2100 Skarnes. A large town
+# of another country shows as surely that code, place and country do not belong together.
+_TOWNS_ABROAD = frozenset(
     folded_place(
         "København Kbh Copenhagen Frederiksberg Aarhus Odense Aalborg Esbjerg Randers Kolding Horsens Vejle Roskilde "
         "Herning Silkeborg Næstved Fredericia Viborg Køge Holstebro Taastrup Slagelse Hillerød Sønderborg Svendborg "
         "Hjørring Holbæk "
-        "Frederikshavn Helsingør Skive Ringsted Hvidovre Valby Gentofte Hellerup Lyngby Glostrup Ballerup"
+        "Frederikshavn Helsingør Skive Ringsted Hvidovre Valby Gentofte Hellerup Lyngby Glostrup Ballerup "
+        "Stockholm Göteborg Malmö Uppsala Helsinki Helsingfors Espoo Tampere Turku Berlin Hamburg München Köln "
+        "London Manchester Birmingham Edinburgh Glasgow Warszawa Kraków Gdańsk Gdynia Poznań Wrocław Łódź Szczecin "
+        "Vilnius Kaunas Klaipėda"
     ).split()
 )
 _SVALBARD_COUNTIES = ("21", "22")
@@ -41,7 +45,7 @@ def checked_place(parts: Parts, *, country: str, register: Register) -> Verdict:
     """Judge postcode and place of an address."""
     verdict = _norwegian(_digits(parts), parts.city, register) if country == "NO" else _foreign(parts, country)
     if parts.inline_code and parts.postcode and inline_conflicts(parts, verdict.postcode, country):
-        hint = f"the street says {parts.inline_code}, the postcode {verdict.postcode}"
+        hint = f"the address also says {parts.inline_code} where the postcode is {verdict.postcode}"
         return _with(verdict, "postcode_conflict", hint)
     found = register.find(verdict.postcode) if parts.code == "SJ" else None
     if found is not None and found.county not in _SVALBARD_COUNTIES:
@@ -51,7 +55,7 @@ def checked_place(parts: Parts, *, country: str, register: Register) -> Verdict:
 
 _COUNTRY_PREFIX = re.compile(r"^(?:NO?R?|SJ)[\s-]*(?=\w)")
 _DECIMAL = re.compile(r"[.,]0$")
-_SPACE = re.compile(r"[\s.,]")
+_SPACE = re.compile(r"\s|(?<=^\d)[.,](?=\d{3}$)|[.,]$")
 
 
 def _digits(parts: Parts) -> str:
@@ -123,7 +127,7 @@ def _agrees(found: Postcode, city: str, register: Register) -> bool:
         return any(
             other.county == found.county and abs(int(other.code) - int(found.code)) <= _NEAR for other in elsewhere
         )
-    return typed.split()[0] not in _DANISH_TOWNS
+    return typed.split()[0] not in _TOWNS_ABROAD
 
 
 def _mismatch(found: Postcode, city: str, register: Register) -> str:

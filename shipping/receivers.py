@@ -6,6 +6,8 @@ costs more than a second letter.
 
 import re
 
+from cards.identifiers import org_number_is_valid
+
 # The forms that punctuation takes part in; what is left after it is compared word by word.
 _PUNCTUATED = (
     (re.compile(r"\bsp(?:olka)?\.?\s*z\s*\.?\s*o\.?\s*o\b\.?"), " spzoo "),
@@ -19,8 +21,9 @@ _PUNCTUATED = (
 _WORDS = {
     "aksjeselskap": "as", "aksjeselskapet": "as", "allmennaksjeselskap": "asa", "allmennaksjeselskapet": "asa",
     "aktieselskab": "as", "anpartsselskab": "aps", "aktiebolag": "ab", "aktiebolaget": "ab", "osakeyhtio": "oy",
-    "osakeyhtiø": "oy", "limited": "ltd", "company": "co", "incorporated": "inc", "uzdaroji": "", "avdelingen": "avd",
-    "avdeling": "avd", "avdelning": "avd", "afdeling": "avd", "abteilung": "abt", "department": "dept",
+    "osakeyhtiø": "oy", "osakeyhtiö": "oy", "limited": "ltd", "company": "co", "incorporated": "inc", "uzdaroji": "",
+    "avdelingen": "avd", "avdeling": "avd", "avdelning": "avd", "afdeling": "avd", "abteilung": "abt",
+    "department": "dept",
 }  # fmt: skip
 _AND = frozenset({"and", "och", "und", "ir", "oraz"})
 _LITHUANIAN_FORMS = frozenset({"uab", "mb", "ab", "vsi", "ii"})
@@ -45,10 +48,11 @@ def receiver_key(folded: str) -> str:
 
 
 def org_number_in(folded: str) -> str | None:
-    """Nine digits written as an organisation number in a receiver's name, or None."""
+    """An organisation number (nine digits, the last a true check digit) in a receiver's name, or None."""
     if _NINE.search(folded) is None or (found := _ORG_NUMBER.search(folded)) is None:
         return None
-    return re.sub(r"\D", "", found.group(1))
+    digits = re.sub(r"\D", "", found.group(1))
+    return digits if org_number_is_valid(digits) else None
 
 
 def name_key(folded: str) -> str:

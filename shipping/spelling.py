@@ -20,7 +20,9 @@ _NO_LETTERS = str.maketrans({"ä": "æ", "ö": "ø", "œ": "ø", "ð": "d", "þ"
 _PLAIN_LETTERS = str.maketrans(
     {"ß": "ss", "ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i"}
 )
+_FI_LETTERS = str.maketrans({"ø": "ö", "æ": "ä", "ß": "ss", "ł": "l", "đ": "d"})
 _FOREIGN_TO_NO = re.compile(r"[^\x00-\x7fæøå]")
+_FOREIGN_TO_FI = re.compile(r"[^\x00-\x7fäöå]")
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 
 
@@ -51,32 +53,40 @@ def has_control_characters(text: str) -> bool:
     )
 
 
+# What takes a letter's place when a program reads or writes text in another alphabet than it was in.
 _LOST = re.compile(
-    r"\ufffd|(?<=[^\W\d_])\?(?=[^\W\d_])"  # a letter that some program could not write
+    r"\ufffd|√|[<>]|(?<=[^\W\d_])[?|{}\[\]_°¿¤›‹µ†¢¥¦§¶](?=[^\W\d_])"
     r"|Ã[\u0080-\u00bf…†‡ˆ‰Š‹ŒŽ˜™š›œžŸ‘’“”•–—]"  # UTF-8 read as Latin-1
+    r"|&(?:[a-z]{2,8}|#\d{2,4});|\\u[0-9a-f]{4}",  # a web page's or a program's own spelling
+    re.IGNORECASE,
 )
+_CARE_OF_BAR = re.compile(r"\bc\|o\b", re.IGNORECASE)
+_OF_LOST = frozenset("?|{}[]_<>&\\")
 _MIXED = re.compile(r"[A-Za-zÀ-ɏ][\u0370-\u052f]|[\u0370-\u052f][A-Za-zÀ-ɏ]")
 
 
 def has_lost_letters(text: str) -> bool:
-    """True for text that some program has damaged (`Gr?nland`, `BlÃ¥`), pictures, and look-alike letters in a word."""
-    if text.isascii():
-        return "?" in text and _LOST.search(text) is not None
-    if _LOST.search(text) is not None:
+    """True for text that some program has damaged (`Gr?nland`, `BlÃ¥`, `&oslash;`), pictures, look-alikes in a word."""
+    if text.isascii() and _OF_LOST.isdisjoint(text):
+        return False
+    if _LOST.search(_CARE_OF_BAR.sub("", text)) is not None:
         return True
+    if text.isascii():
+        return False
     if max(text) < "\u0370":
         return False
     text = unicodedata.normalize("NFKC", text)  # ℅ and № are words, a picture stays one
     return _MIXED.search(text) is not None or any(unicodedata.category(letter) == "So" for letter in text)
 
 
+_FORMULA_SIGNS = frozenset("(|!")
 _SHEET_ERROR = re.compile(r"#(?:REF|N/A|NAME|VALUE|DIV/0|NUM|NULL|VERDI|NAVN|I/T|SPILL)\b", re.IGNORECASE)
 
 
 def looks_like_formula(text: str) -> bool:
     """True for text that a spreadsheet would run instead of show, or put there for a failed one: no address is so."""
     start = text.lstrip()
-    if start[:1] in ("=", "@") or (start[:1] in ("+", "-") and "(" in text):
+    if start[:1] in ("=", "@") or (start[:1] in ("+", "-") and not _FORMULA_SIGNS.isdisjoint(text)):
         return True
     return start[:1] == "#" and _SHEET_ERROR.match(start) is not None
 
@@ -96,8 +106,14 @@ def folded_german(text: str) -> str:
     return _FOREIGN.sub(_bare, text.translate(_PLAIN_LETTERS))
 
 
+def folded_finnish(text: str) -> str:
+    """Finnish comparison form: ä, ö and å are letters of their own (Saarikatu is not Säärikatu); other accents go."""
+    text = text.casefold()
+    return text if text.isascii() else _FOREIGN_TO_FI.sub(_bare, text.translate(_FI_LETTERS))
+
+
 def folded_plain(text: str) -> str:
-    """Comparison form without any accents: Polish, Lithuanian, British and Finnish."""
+    """Comparison form without any accents: Polish, Lithuanian and British."""
     text = text.casefold()
     return text if text.isascii() else _FOREIGN.sub(_bare, text.translate(_PLAIN_LETTERS))
 
