@@ -4,8 +4,10 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
@@ -13,7 +15,7 @@ from rich.console import Console
 from cards.errors import Refused
 from console.answer import OK, answer
 from console.options import AsJson, By, DryRun
-from console.show import table
+from console.show import line, table
 from console.work import at_work
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Delivery addresses: check, rekey.")
 _NOT_JSON = "give one JSON object a line with recipient, attention, care_of, street, postcode, city, country"
+_LINE_MAX = 65_536  # bytes: far more than seven fields need, and little to hold at a time
+_ROWS = 200  # addresses a table: a long list is shown as it is read
 
 
 @app.command("check")
@@ -35,15 +39,16 @@ def check_addresses(
     """Read addresses as JSON lines and say of each whether a letter would arrive, and where.
 
     Fields, all optional: recipient, attention, care_of, street, postcode, city, country (Norway when missing). With
-    --json one line is answered a line: valid, key (equal for the same place and receiver), reasons, label_lines,
-    suggestion. Blank lines are passed over; a line that is no JSON object is answered with the reason `not_json`.
+    --json each line is answered by one line, in order: valid, key (equal for the same place and receiver), reasons,
+    label_lines, suggestion, and `ignored` with the names of other fields. A blank line is answered with the reason
+    `empty_line`, one that is no JSON object with `not_json`, one of more than 64 kB with `line_too_long`.
 
     Exit code 0 when every line could be read, whether its address is valid or not; 3 when a line was no JSON object
-    or the file cannot be read.
+    or too long, or the file cannot be read.
     """
     register = _register(register_file)
-    answers = (_answer(line, number, register) for number, line in _lines(path))
-    unreadable = _print_lines(answers) if as_json else _print_table(answers)
+    answers = (_answer(typed, number, register) for number, typed in enumerate(_lines(path), start=1))
+    unreadable = _print_lines(answers) if as_json else _print_tables(answers)
     return Refused.exit_code if unreadable else OK
 
 
@@ -69,10 +74,15 @@ def _register(path: Path | None) -> "Register":
     return load_register(path) if path else register_of(read_settings().home)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that hold something, numbered as an editor numbers them. Raises Refused `file.unreadable`."""
+def _lines(path: Path) -> Iterator[bytes | None]:
+    """The lines as they are read, one at a time; None for a line beyond the limit. Raises Refused `file.unreadable`."""
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        with _opened(path) as stream:
+            first = True
+            while typed := stream.readline(_LINE_MAX):
+                whole = _is_whole(typed, stream)
+                yield (typed.removeprefix(b"\xef\xbb\xbf") if first else typed) if whole else None
+                first = False
     except OSError as fault:
         raise Refused(
             "file.unreadable",
@@ -80,36 +90,64 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             field=str(path),
             fix="name a file of JSON lines that this user may read, or `-` for standard input",
         ) from None
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if line.strip():
-            yield number, line
 
 
-def _answer(line: bytes, number: int, register: "Register") -> dict[str, Any]:
-    from shipping.addresses import read_typed
+def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb")
 
-    try:
-        fields = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as fault:
-        return _unreadable(number, str(fault) or type(fault).__name__)
-    if not isinstance(fields, dict):
-        return _unreadable(number, f"a JSON {type(fields).__name__}, not an object")
+
+def _is_whole(typed: bytes, stream: BinaryIO) -> bool:
+    """False for the beginning of a line that is too long; the rest of that line is passed over."""
+    if len(typed) < _LINE_MAX or typed.endswith(b"\n"):
+        return True
+    while (rest := stream.readline(_LINE_MAX)) and not rest.endswith(b"\n"):
+        pass
+    return False
+
+
+def _answer(typed: bytes | None, number: int, register: "Register") -> dict[str, Any]:
+    from shipping.addresses import FIELDS, read_typed
+
+    if typed is None:
+        return _unreadable("line_too_long", f"line {number} has more than {_LINE_MAX} bytes", number)
+    if not typed.strip():
+        return _nothing("empty_line", _NOT_JSON)
+    fields = _loaded(typed)
+    if isinstance(fields, str):
+        return _unreadable("not_json", f"line {number} is no JSON object: {fields}", number)
     reading = read_typed(fields, register=register)
-    return reading.model_dump(mode="json", include={"valid", "key", "reasons", "label_lines", "suggestion"})
+    said = reading.model_dump(mode="json", include={"valid", "key", "reasons", "label_lines", "suggestion"})
+    ignored = [name for name in fields if name not in FIELDS]
+    return said | {"ignored": ignored} if ignored else said
 
 
-def _unreadable(number: int, why: str) -> dict[str, Any]:
-    """The answer to a line that holds no address: in the same shape, with an error that names the line."""
-    fault = Refused(
-        "address.not_json", f"line {number} is no JSON object: {why}", field=f"line {number}", fix=_NOT_JSON
-    )
+def _loaded(typed: bytes) -> dict[str, object] | str:
+    """The fields of a line, or why it holds none."""
+    try:
+        fields = json.loads(typed.decode("utf-8"))
+    except UnicodeDecodeError as fault:
+        return f"byte {fault.start + 1} is not UTF-8"
+    except json.JSONDecodeError as fault:
+        return f"{fault.msg} at character {fault.pos + 1}"
+    except (ValueError, RecursionError):
+        return "a number with too many digits, or brackets within brackets without end"
+    return fields if isinstance(fields, dict) else f"a JSON {type(fields).__name__}, not an object"
+
+
+def _nothing(reason: str, fix: str) -> dict[str, Any]:
+    """The answer to a line that holds no address, in the shape of the others."""
+    return {"valid": False, "key": "", "reasons": [reason], "label_lines": [], "suggestion": fix}
+
+
+def _unreadable(reason: str, message: str, number: int) -> dict[str, Any]:
+    """The same with an error that names the line."""
+    fault = Refused(f"address.{reason}", message, field=f"line {number}", fix=_NOT_JSON)
     error = {"code": fault.code, "message": fault.message, "field": fault.field, "fix": fault.fix}
-    nothing: dict[str, Any] = {"valid": False, "key": "", "reasons": ["not_json"], "label_lines": []}
-    return {**nothing, "suggestion": _NOT_JSON, "error": error}
+    return _nothing(reason, _NOT_JSON) | {"error": error}
 
 
 def _print_lines(answers: Iterable[dict[str, Any]]) -> int:
-    """One JSON line an answer; how many lines were no JSON. A lone surrogate goes out as the escape it came in as."""
+    """One JSON line an answer; how many lines could not be read. A lone surrogate goes out as it came in, escaped."""
     unreadable = 0
     for said in answers:
         unreadable += "error" in said
@@ -118,15 +156,23 @@ def _print_lines(answers: Iterable[dict[str, Any]]) -> int:
     return unreadable
 
 
-def _print_table(answers: Iterable[dict[str, Any]]) -> int:
-    listed = list(answers)
-    rows = [
-        (
-            "yes" if said["valid"] else "no",
-            "\n".join(said["label_lines"]),
-            "\n".join([", ".join(said["reasons"]), said["suggestion"] or ""]).strip(),
-        )
-        for said in listed
-    ]
-    Console(highlight=False).print(table("Addresses", ("valid", "on the letter", "what is wrong"), rows))
-    return sum("error" in said for said in listed)
+def _print_tables(answers: Iterable[dict[str, Any]]) -> int:
+    """Tables of some hundred lines each, and how many there were; how many lines could not be read."""
+    console = Console(highlight=False)
+    numbered = iter(enumerate(answers, start=1))
+    count = valid = unreadable = 0
+    while page := list(islice(numbered, _ROWS)):
+        rows = [_row(number, said) for number, said in page]
+        console.print(table("Addresses", ("line", "valid", "on the letter", "what is wrong"), rows, right=("line",)))
+        count = page[-1][0]
+        valid += sum(said["valid"] for _, said in page)
+        unreadable += sum("error" in said for _, said in page)
+    console.print(line(f"{count} lines: {valid} valid, {count - valid} to correct"))
+    return unreadable
+
+
+def _row(number: int, said: dict[str, Any]) -> tuple[int, str, str, str]:
+    way_out = said["error"]["message"] if "error" in said else said["suggestion"] or ""
+    unread = f"not read: {', '.join(said['ignored'])}" if "ignored" in said else ""
+    wrong = "\n".join(filter(None, [", ".join(said["reasons"]), way_out, unread]))
+    return number, "yes" if said["valid"] else "no", "\n".join(said["label_lines"]), wrong

@@ -201,6 +201,7 @@ _ADVICE = {
     "recipient_missing": "say who is to receive the letter: a person or a business",
     "street_missing": "give the street with its number, the place name, or the post box",
     "postcode_missing": "give the postcode: four digits in Norway",
+    "postcode_unknown": "give a postcode that is in use",
     "city_missing": "give the name of the place too",
     "house_number_missing": "give the house number too",
     "house_number_date": "type the house number again: a spreadsheet has made it a date",

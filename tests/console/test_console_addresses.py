@@ -1,6 +1,7 @@
 """Lists of addresses checked, the official register loaded, and orders judged by it from then on."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -30,13 +31,19 @@ def _check(terminal, tmp_path, *lines, register=None):
 def test_each_line_is_answered_and_a_broken_one_stops_nothing(terminal, tmp_path):
     code, said = _check(
         terminal, tmp_path, b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), b"", b"{no", b"[1]", b"\xff", b"[" * 5000,
-        {"city": "Oslo", "extra": 1}, b'{"recipient": "X\\ud800"}', GOOD | {"street": "Storgt. 5\r\n"},
+        b"9" * 5000, GOOD | {"recipient": "A" * 100_000}, {"city": "Oslo", "extra": 1}, b'{"recipient": "X\\ud800"}',
+        GOOD | {"street": ["Storgata 5"]}, b" \r", GOOD | {"street": "Storgt. 5\r\n"},
     )  # fmt: skip
     assert code == 3
-    assert [answer["reasons"] == ["not_json"] for answer in said] == [0, 1, 1, 1, 1, 0, 0, 0]
-    assert [answer["error"]["message"].split(" is ")[0] for answer in said if "error" in answer] == [
-        "line 3", "line 4", "line 5", "line 6",
+    assert [(number, *answer["reasons"]) for number, answer in enumerate(said, start=1)] == [
+        (1,), (2, "empty_line"), *((number, "not_json") for number in (3, 4, 5, 6, 7)), (8, "line_too_long"),
+        (9, "recipient_missing", "street_missing", "postcode_missing"),
+        (10, "control_characters", "street_missing", "postcode_missing"), (11, "not_text", "street_missing"),
+        (12, "empty_line"), (13,),
     ]  # fmt: skip
+    assert [answer["error"]["field"] for answer in said if "error" in answer] == [f"line {n}" for n in range(3, 9)]
+    assert all(answer["suggestion"] for answer in said if not answer["valid"])
+    assert (said[8]["ignored"], said[10]["suggestion"]) == (["extra"], "give street as text")
     assert said[0] == {
         "valid": True,
         "key": "NO|0184|storgate5||fjordbygg as",
@@ -45,7 +52,31 @@ def test_each_line_is_answered_and_a_broken_one_stops_nothing(terminal, tmp_path
         "suggestion": None,
     }
     assert said[-1]["key"] == said[0]["key"]
-    assert said[5]["reasons"] == ["recipient_missing", "street_missing", "postcode_missing"]
+
+
+def test_a_blank_line_is_answered_and_no_failure(terminal, tmp_path):
+    code, said = _check(terminal, tmp_path, GOOD, b"", GOOD, b"")
+    assert (code, [answer["valid"] for answer in said]) == (0, [True, False, True])
+
+
+def test_a_long_list_is_shown_in_tables_and_a_folder_is_no_list(terminal, tmp_path):
+    path = tmp_path / "long.jsonl"
+    path.write_text("".join(json.dumps(GOOD | {"recipient": f"Fjordbygg {n} AS"}) + "\n" for n in range(450)), "utf-8")
+    shown = terminal("addresses", "check", path)
+    assert (shown.out.count("on the letter"), shown.out.splitlines()[-1]) == (3, "450 lines: 450 valid, 0 to correct")
+    assert terminal("addresses", "check", tmp_path).code == 3
+
+
+def test_a_list_is_never_held_whole(terminal, tmp_path):
+    path = tmp_path / "wide.jsonl"
+    path.write_bytes((b" " * 60_000 + b"\n") * 500)
+    terminal("addresses", "check", path, "--json")
+    tracemalloc.start()
+    said = terminal("addresses", "check", path, "--json")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (said.code, said.out.count("empty_line")) == (0, 500)
+    assert peak < 3_000_000
 
 
 def test_addresses_that_are_wrong_are_an_answer_and_no_failure(terminal, tmp_path):
@@ -53,6 +84,8 @@ def test_addresses_that_are_wrong_are_an_answer_and_no_failure(terminal, tmp_pat
     assert (code, [answer["valid"] for answer in said]) == (0, [False, True])
     shown = terminal("addresses", "check", tmp_path / "typed.jsonl")
     assert (shown.code, "recipient_missing" in shown.words) == (0, True)
+    assert shown.words.endswith("2 lines: 1 valid, 1 to correct")
+    assert max(map(len, shown.out.splitlines())) <= 80
     assert terminal("addresses", "check", tmp_path / "absent", "--json").json["error"]["code"] == "file.unreadable"
 
 

@@ -180,6 +180,7 @@ def test_any_text_is_answered_and_read_alike_twice(fields):
     assert isinstance(reading, AddressReading)
     assert reading == read_typed(fields)
     assert reading.valid == (not reading.reasons)
+    assert reading.valid or reading.suggestion
     assert not any(ord(letter) < 32 for line in reading.label_lines for letter in line)
 
 
