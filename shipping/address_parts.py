@@ -24,7 +24,8 @@ _ATTENTION_HINT = re.compile(r"att|v\s?/|fao|f\.|kontakt|z\.?\s?h", re.IGNORECAS
 _PREFIX = re.compile(r"^([A-Z]{1,3})\s*-\s*(?=[A-Z]{0,2}\d)|^(SE|DK|FI|DE|LT|PL|NO|SJ)\s*(?=\d)", re.IGNORECASE)
 _HOUSE = re.compile(r"^\d+\s*[A-Za-z]?$|^[A-Za-z]$")
 _PLACE = r"[^\W\d_][^\W\d_ .'’()/-]*(?:[ .'’()/-]+[^\W\d_]+)*\.?\)?"
-_PERSON_HINT = re.compile(f"{_CARE_OF_HINT.pattern}|{_ATTENTION_HINT.pattern}", re.IGNORECASE)
+_PERSON_SIGNS = ("/", "att", "\\", "|", "care", "c.", "f.a", "fao", "kontakt", "z.", "zh", "z h", "c .", "fa.o")
+_CODE_HINT = re.compile(r"\d{3}|\d[A-Za-z]{2}\b")  # every country's postcode has the one or the other
 _EDGES = " ,;"
 _BELIEVED = frozenset({*COUNTRIES, "NO", "SJ"})  # countries that a city or a street line may name
 
@@ -60,7 +61,8 @@ class Parts:
 def in_parts(fields: Mapping[str, str]) -> Parts:
     """Take the seen fields of an address apart."""
     parts = Parts(country=fields["country"].strip(" .,;"))
-    parts.names_persons = _PERSON_HINT.search("\n".join(fields.values())) is not None
+    together = "\n".join(fields.values()).casefold()
+    parts.names_persons = any(sign in together for sign in _PERSON_SIGNS)
     _take_receiver(parts, fields)
     _take_country(parts, fields["street"])
     _take_place(parts, " ".join(fields["postcode"].split("\n")), fields["city"])
@@ -124,8 +126,8 @@ def _take_country(parts: Parts, street: str) -> None:
 
 def _take_place(parts: Parts, postcode: str, city: str) -> None:
     """Undo `0184 Oslo` in one field, `Stockholm, Sverige` in the city, and a country said by `SE-114 55` alone."""
-    pieces = [piece.strip() for piece in re.split(r"[\n,;]+", city) if piece.strip(" .")] if city else []
-    if pieces and _CARE_OF_HINT.search(city) and (found := _CARE_OF.match(pieces[0])) is not None:
+    pieces = _separate(city)
+    if pieces and parts.names_persons and (found := _CARE_OF.match(pieces[0])) is not None:
         parts.care_of = parts.care_of or pieces.pop(0)[found.end() :]
     said = country_code(pieces[-1]) if len(pieces) > 1 else None
     if said is not None and (said == country_code(parts.country) if parts.country else said in _BELIEVED):
@@ -135,18 +137,29 @@ def _take_place(parts: Parts, postcode: str, city: str) -> None:
         parts.country = country_code(found.group(1) or found.group(2)) or ""
     parts.code = country_code(parts.country) if parts.country else "NO"
     parts.postcode, parts.city = postcode, ", ".join(pieces)
-    if parts.city.isdigit() and not any(map(str.isdigit, postcode)):
-        parts.postcode, parts.city = parts.city, postcode  # the two fields changed about
-    elif postcode and any(map(str.isalpha, postcode)) and (read := _place_line(postcode, parts.code)) is not None:
-        if not (parts.city and read[1]) or folded_no(read[1])[:4] == folded_no(parts.city)[:4]:
-            parts.postcode, parts.city = read[0], parts.city or read[1]
-    elif any(map(str.isdigit, parts.city)) and (read := _place_line(parts.city, parts.code)) is not None:
-        if not postcode:
-            parts.postcode, parts.city = read
-        else:
-            parts.inline_code = "" if _bare(postcode).lstrip("0") == _bare(read[0]).lstrip("0") else read[0]
-            parts.city = read[1]
+    if not postcode.isdigit() or not parts.city.isalpha():
+        _sort_code_and_place(parts)
     parts.city = parts.city.strip(" ,.")
+
+
+def _sort_code_and_place(parts: Parts) -> None:
+    """Postcode and place where one field holds both, or each the other's."""
+    postcode, city = parts.postcode, parts.city
+    if city.isdigit() and not any(map(str.isdigit, postcode)):
+        parts.postcode, parts.city = city, postcode
+    elif postcode and not postcode.isdigit() and (read := _place_line(postcode, parts.code)) is not None:
+        if not (city and read[1]) or folded_no(read[1])[:4] == folded_no(city)[:4]:
+            parts.postcode, parts.city = read[0], city or read[1]
+    elif any(map(str.isdigit, city)) and (read := _place_line(city, parts.code)) is not None:
+        parts.postcode, parts.city = postcode or read[0], read[1]
+        if postcode and _bare(postcode).lstrip("0") != _bare(read[0]).lstrip("0"):
+            parts.inline_code = read[0]  # two codes: one of them is wrong
+
+
+def _separate(city: str) -> list[str]:
+    if "," not in city and "\n" not in city and ";" not in city:
+        return [city] if city.strip(" .") else []
+    return [piece.strip() for piece in re.split(r"[\n,;]+", city) if piece.strip(" .")]
 
 
 def _bare(code: str) -> str:
@@ -212,7 +225,7 @@ def _take_piece(parts: Parts, text: str) -> None:
     begun = bool(parts.street or parts.box)
     if _repeats(parts, text, begun=begun):
         return
-    if any(map(str.isdigit, text)):
+    if _CODE_HINT.search(text):
         text = _without_place(parts, text, begun=begun)
     if not text:
         return

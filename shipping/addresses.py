@@ -8,13 +8,14 @@ one, and likeness is used for suggestions alone.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cards.address import Address
 from shipping.abroad import country_rules, foreign_street_key, is_flat, lacking_abroad
 from shipping.address_parts import Parts, in_parts
 from shipping.label_lines import laid_out
 from shipping.models import AddressReading
-from shipping.norway import is_unit, lacks_house_number, street_key
+from shipping.norway import is_unit, lacks_house_number, spelled, street_key
 from shipping.place_check import Verdict, checked_place
 from shipping.receivers import name_key, receiver_key
 from shipping.register import Register, bundled_register
@@ -126,14 +127,14 @@ def _letters(text: str) -> str:
 
 def _norwegian_point(parts: Parts, place: Verdict, register: Register) -> _Point:
     """Box or street, as the postcode's category wants it when it is known; a box otherwise goes before a street."""
-    pairs = _in_order([street_key(text) for text in parts.street], parts.street)
-    if len(pairs) == 1 and pairs[0][0][-1].isalpha() and folded_no(pairs[0][1]) == folded_no(parts.city):
-        pairs = [("", pairs[0][1])]  # `Utsira, 5547 UTSIRA`: the place once more, no street
-    street_lines = tuple(text for _, text in pairs)
-    written = pairs[0][0] if len(pairs) == 1 else street_key(", ".join(street_lines))
+    found = _in_order(parts.street)
+    street_lines = tuple(part.text for part in found)
+    written = found[0].key if len(found) == 1 else street_key(part.words for part in found)
+    if written[-1:].isalpha() and len(found) == 1 and folded_no(found[0].text) == folded_no(parts.city):
+        written, found = "", []  # `Utsira, 5547 UTSIRA`: the place once more, no street
     if (written[-1:].isalpha() or "20" in written) and any(map(_BECAME_DATE.search, parts.street)):
         return _Point(written, street_lines, False, ("house_number_date",))
-    streets = [key for key, _ in pairs if not is_unit(key)]
+    streets = [part.key for part in found if not is_unit(part.key)]
     has_street = _letters(" ".join(streets)) not in _NO_ADDRESS
     if parts.box is not None and not (has_street and place.category == "G"):
         reasons: tuple[str, ...] = () if parts.box.number else ("box_number_missing",)
@@ -164,22 +165,28 @@ def _is_place_enough(place: Verdict, register: Register) -> bool:
 _NUMBERED = re.compile(r"[^\W\d_]\d")
 
 
-def _in_order(keys: list[str], texts: list[str]) -> list[tuple[str, str]]:
-    """Street parts with the street itself first: `3. etg, Storgata 5` is `Storgata 5, 3. etg`."""
-    pairs = [(key, text) for key, text in zip(keys, texts, strict=True) if key]
-    if len(pairs) < 2:
-        return pairs
-    main = next((pair for pair in pairs if _NUMBERED.search(pair[0]) and not is_unit(pair[0])), None)
-    if main is None or pairs[0] == main:
-        return pairs
-    return [main, *(pair for pair in pairs if pair != main)]
+class _StreetPart(NamedTuple):
+    text: str
+    words: str
+    key: str
+
+
+def _in_order(texts: list[str]) -> list[_StreetPart]:
+    """The parts of the street that say something, the street itself first: `3. etg, Storgata 5` the other way round."""
+    spelt = [(text, spelled(text)) for text in texts]
+    parts = [_StreetPart(text, words, key) for text, words in spelt if (key := street_key([words]))]
+    if len(parts) < 2:
+        return parts
+    main = next((part for part in parts if _NUMBERED.search(part.key) and not is_unit(part.key)), parts[0])
+    return [main, *(part for part in parts if part is not main)]
 
 
 def _foreign_point(parts: Parts, country: str) -> _Point:
     texts = sorted(parts.street, key=lambda text: is_flat(text, country))  # stable: the house first, then the flat
     keys = [foreign_street_key(text, country) for text in texts]
     boxes = [key for key, is_box in keys if is_box]
-    written = boxes[0] if boxes else foreign_street_key(", ".join(texts), country)[0]
+    whole = keys[0][0] if len(keys) == 1 else foreign_street_key(", ".join(texts), country)[0]
+    written = boxes[0] if boxes else whole
     reasons: tuple[str, ...] = ()
     if not boxes and _letters(written) in _NO_ADDRESS:
         reasons = ("street_missing",)

@@ -5,6 +5,7 @@ dialect forms with the usual abbreviations.
 """
 
 import re
+from collections.abc import Iterable
 
 from shipping.spelling import folded_no, joined
 
@@ -62,7 +63,6 @@ _BOX = re.compile(
     r"(\d{1,2}\s\d{3}\b|\d+(?:\s?[a-zæøå]\b|[-/]\d+)?)?",
     re.IGNORECASE,
 )
-_BOX_HINT = re.compile(r"b[o0]|pb|p\W*b|p\W*o", re.IGNORECASE)
 
 
 def box_in(text: str) -> tuple[str, str | None, str] | None:
@@ -70,7 +70,7 @@ def box_in(text: str) -> tuple[str, str | None, str] | None:
 
     None when there is none. The office (`Sentrum`) is only printed: the postcode names it.
     """
-    if _BOX_HINT.search(text) is None or (found := _BOX.search(text)) is None:
+    if ("b" not in text and "B" not in text) or (found := _BOX.search(text)) is None:
         return None
     number, before, after = found.group(1), text[: found.start()], text[found.end() :]
     if number is None and (before.strip() and after.strip()[:1].isalpha()):
@@ -81,8 +81,13 @@ def box_in(text: str) -> tuple[str, str | None, str] | None:
     return before.strip(" ,"), plain, after.strip(" .,-")
 
 
-def street_key(text: str) -> str:
-    """The comparison form of a street, house number and unit: `Storgt. 5 A` = `Storgata 5a`."""
+def street_key(texts: Iterable[str]) -> str:
+    """The comparison form of a street, house number and unit out of spelled parts: `Storgt. 5 A` = `Storgata 5a`."""
+    return joined(", ".join(texts))
+
+
+def spelled(text: str) -> str:
+    """A part of a street line in one spelling of its words: `Storgt. 5 A` and `Storgata 5a` are `storgate 5 a`."""
     folded = _LETTER_DIGIT.sub(" ", folded_no(text))
     if _UNIT_WORD.search(folded):
         for pattern, form in _UNITS:
@@ -98,7 +103,7 @@ def street_key(text: str) -> str:
             folded = pattern.sub(form, folded)
     if "gate" in folded or "vei" in folded or "pla" in folded or "all" in folded:
         folded = _ROMAN.sub(lambda m: f"{_ROMAN_VALUES.get(m.group(1), m.group(1))}s ", folded)
-    return joined(folded)
+    return folded
 
 
 def lacks_house_number(key: str) -> bool:
