@@ -18,6 +18,8 @@ from shipping.spelling import folded_no
 Category = Literal["G", "P", "B", "S", "F"]  # street, box, both, service, several; Bring's own letters
 _FAULTS_TOLD = 5
 _CODE = re.compile(r"[0-9]{4}")
+_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ ().,'/&-]+")  # as Posten writes them; UTF-8 read as Latin-1 has other letters
+_LAST_CODES = "9900"  # Finnmark's: a file that ends before them was cut
 _CATEGORIES: dict[str, Category] = {"G": "G", "P": "P", "B": "B", "S": "S", "F": "F"}
 
 
@@ -82,10 +84,11 @@ def load_register(path: Path) -> Register:
     """Read the official file: postcode, place, municipality number, municipality, category; tab-separated, Latin-1.
 
     Source of the layout: Bring, postnummerregister-ansi.txt. Raises Refused `register.unreadable` when the file cannot
-    be read and `register.layout`, naming up to five lines (the first in `field`), when lines are not of that layout.
+    be read and `register.layout`, naming up to five lines (the first in `field`), when lines are not of that layout or
+    the codes do not reach the last ones of the country.
     """
     try:
-        text = _decoded(path.read_bytes())
+        text = path.read_bytes().decode("latin-1")
     except OSError as fault:
         raise Refused(
             "register.unreadable",
@@ -109,16 +112,11 @@ def load_register(path: Path) -> Register:
         more = f"; and {len(faults) - _FAULTS_TOLD} more" if len(faults) > _FAULTS_TOLD else ""
         raise _layout(f"{path.name}: {told}{more}", faults[0][0])
     if not codes:
-        raise _layout(f"{path.name} has no postcodes", None)
+        raise _layout(f"{path.name} is empty: line 1 should hold the first postcode", "line 1")
+    if (last := max(codes)) < _LAST_CODES:
+        line = text.rstrip().count("\n") + 1
+        raise _layout(f"{path.name} ends in line {line} at {last}, before {_LAST_CODES}: it is cut", f"line {line}")
     return Register(codes)
-
-
-def _decoded(data: bytes) -> str:
-    """Latin-1 as published; a copy that an editor has saved in UTF-8 is known by being valid UTF-8."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def _official_row(line: str) -> Postcode | str:
@@ -129,6 +127,8 @@ def _official_row(line: str) -> Postcode | str:
     code, place, municipality_number, municipality, category = cells
     if not (_CODE.fullmatch(code) and place and _CODE.fullmatch(municipality_number)):
         return "does not begin with postcode, place and municipality number"
+    if not (_NAME.fullmatch(place) and _NAME.fullmatch(municipality)):
+        return "is not in Latin-1, as its letters show"
     if category not in _CATEGORIES:
         return f"has the category {category!r}; known are G, P, B, S and F"
     return Postcode(

@@ -18,6 +18,7 @@ _ROWS = (
     "5003\tBERGEN\t4601\tBERGEN\tG\r\n"
     "5145\tFYLLINGSDALEN\t4601\tBERGEN\tG\r\n4610\tKRISTIANSAND S\t4204\tKRISTIANSAND\tG\r\n"
     "5547\tUTSIRA\t1151\tUTSIRA\tB\r\n9170\tLONGYEARBYEN\t2100\tSVALBARD\tB\r\n8735\tSTOKKVÅGEN\t1834\tLURØY\tG\r\n"
+    "9991\tBÅTSFJORD\t5632\tBÅTSFJORD\tP\r\n"
 )
 
 
@@ -201,11 +202,32 @@ def test_the_register_that_ships_knows_the_codes_and_no_categories():
     assert {row.category for row in register.codes.values()} == {None}
 
 
-def test_a_register_of_another_layout_is_refused_with_the_line(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("made", "line"),
+    [
+        (lambda rows: rows.replace("0185\tOSLO", "0185;OSLO").encode("latin-1"), 3),
+        (lambda rows: rows.encode("utf-8"), 9),
+        (lambda rows: rows.encode("utf-8-sig"), 1),
+        (lambda rows: rows.encode("utf-16"), 1),
+        (lambda rows: rows.encode("cp850"), 9),
+        (lambda rows: rows.encode("mac-roman"), 9),
+        (lambda rows: rows.replace("BERGEN\tG", "BERGEN\tG\tx", 1).encode("latin-1"), 4),
+        (lambda rows: rows[:-20].encode("latin-1"), 10),
+        (lambda rows: rows[: rows.index("9991")].encode("latin-1"), 9),
+        (lambda rows: rows.replace("5003", "0184").encode("latin-1"), 4),
+        (lambda rows: b"", 1),
+        (lambda rows: b"\r\n\r\n", 1),
+    ],
+)
+def test_a_register_that_is_not_as_published_is_refused_whole_with_the_line(tmp_path: Path, made, line):
     path = tmp_path / "register.txt"
-    path.write_bytes(b"0184\tOSLO\t0301\tOSLO\tG\r\n0185;OSLO\r\n")
+    path.write_bytes(made(_ROWS))
     with pytest.raises(Refused) as refusal:
         load_register(path)
-    assert (refusal.value.code, refusal.value.field) == ("register.layout", "line 2")
+    assert (refusal.value.code, refusal.value.field) == ("register.layout", f"line {line}")
+    assert f"line {line}" in refusal.value.message
+
+
+def test_a_register_that_is_not_there_is_refused(tmp_path: Path):
     with pytest.raises(Refused, match=r"register\.unreadable"):
         load_register(tmp_path / "absent.txt")
