@@ -108,13 +108,16 @@ def _is_whole(typed: bytes, stream: BinaryIO) -> bool:
 def _answer(typed: bytes | None, number: int, register: "Register") -> dict[str, Any]:
     from shipping.addresses import FIELDS, read_typed
 
+    where = f"line {number}"
     if typed is None:
-        return _unreadable("line_too_long", f"line {number} has more than {_LINE_MAX} bytes", number)
+        long = f"{where} has more than {_LINE_MAX} bytes"
+        return _unreadable(Refused("address.line_too_long", long, field=where, fix=_NOT_JSON))
     if not typed.strip():
         return _nothing("empty_line", _NOT_JSON)
     fields = _loaded(typed)
     if isinstance(fields, str):
-        return _unreadable("not_json", f"line {number} is no JSON object: {fields}", number)
+        none = f"{where} is no JSON object: {fields}"
+        return _unreadable(Refused("address.not_json", none, field=where, fix=_NOT_JSON))
     reading = read_typed(fields, register=register)
     said = reading.model_dump(mode="json", include={"valid", "key", "reasons", "label_lines", "suggestion"})
     ignored = [name for name in fields if name not in FIELDS]
@@ -139,11 +142,10 @@ def _nothing(reason: str, fix: str) -> dict[str, Any]:
     return {"valid": False, "key": "", "reasons": [reason], "label_lines": [], "suggestion": fix}
 
 
-def _unreadable(reason: str, message: str, number: int) -> dict[str, Any]:
+def _unreadable(fault: Refused) -> dict[str, Any]:
     """The same with an error that names the line."""
-    fault = Refused(f"address.{reason}", message, field=f"line {number}", fix=_NOT_JSON)
     error = {"code": fault.code, "message": fault.message, "field": fault.field, "fix": fault.fix}
-    return _nothing(reason, _NOT_JSON) | {"error": error}
+    return _nothing(fault.code.removeprefix("address."), fault.fix) | {"error": error}
 
 
 def _print_lines(answers: Iterable[dict[str, Any]]) -> int:

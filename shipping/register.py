@@ -114,8 +114,8 @@ def load_register(path: Path) -> Register:
     if not codes:
         raise _layout(f"{path.name} is empty: line 1 should hold the first postcode", "line 1")
     if (last := max(codes)) < _LAST_CODES:
-        line = text.rstrip().count("\n") + 1
-        raise _layout(f"{path.name} ends in line {line} at {last}, before {_LAST_CODES}: it is cut", f"line {line}")
+        end = f"line {text.rstrip().count(chr(10)) + 1}"
+        raise _layout(f"{path.name} ends in {end} at {last}, before {_LAST_CODES}: it is cut", end)
     return Register(codes)
 
 

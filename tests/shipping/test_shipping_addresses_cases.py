@@ -1,6 +1,7 @@
 """A long list of addresses as people type them, for eight countries: one place, other places, no place, and labels."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,11 @@ def test_what_cannot_be_delivered_to_has_its_reason_and_a_way_out(register):
         if reading.valid or list(reading.reasons) != case["reasons"] or not reading.suggestion:
             wrong.append((case["typed"], reading.reasons, reading.suggestion))
     assert wrong == []
+
+
+def test_every_reason_is_explained_and_shown_by_a_case():
+    rows = re.findall(r"^\| ([a-z_]+) \|", (HERE.parents[1] / "docs" / "addresses.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted({reason for case in CASES["invalid"] for reason in case["reasons"]}) == sorted({*rows} - {"reason"})
 
 
 def test_what_can_be_delivered_to_is_valid(register):
