@@ -30,6 +30,7 @@ from shipping.spelling import (
 
 RULE_VERSION = 3
 FIELDS = ("recipient", "attention", "care_of", "street", "postcode", "city", "country")
+_EMPTY = dict.fromkeys(FIELDS, "")
 # a spreadsheet makes 5-7 the fifth of July; a street may be named for a day, but its number comes after that
 _BECAME_DATE = re.compile(
     r"\b\d{1,2}[.-]\s?(?:jan|feb|mar|apr|mai|jun|jul|aug|sep|okt|nov|des)\.?$"
@@ -67,12 +68,11 @@ def read_address(address: Address, *, register: Register | None = None) -> Addre
 
 def read_typed(fields: Mapping[str, object], *, register: Register | None = None) -> AddressReading:
     """The same for fields that came from outside and may be missing, empty, numbers or nonsense."""
-    typed = {name: _as_text(fields.get(name)) for name in FIELDS}
-    odd = [name for name, text in typed.items() if not text and fields.get(name) not in (None, "")]
-    reasons = [*(["not_text"] if odd else []), *_unfit_text(list(filter(None, typed.values())))]
-    if any("@" in text and _ELECTRONIC.search(text) for text in (typed["recipient"], typed["street"])):
-        reasons.append("not_postal")
-    parts = in_parts({name: seen(text) if text else "" for name, text in typed.items()})
+    given = {name: _as_text(value) for name in FIELDS if (value := fields.get(name)) is not None}
+    odd = [name for name, text in given.items() if text is None]
+    typed = {name: text for name, text in given.items() if text}
+    reasons = (["not_text"] if odd else []) + _unfit_text(typed)
+    parts = in_parts(_EMPTY | {name: seen(text) for name, text in typed.items()})
     if parts.code is None:
         reasons.append("country_unknown")
     country = "NO" if parts.code == "SJ" else (parts.code or parts.country.upper())
@@ -93,26 +93,28 @@ def read_typed(fields: Mapping[str, object], *, register: Register | None = None
     )
 
 
-def _as_text(value: object) -> str:
-    """A field's text; a number as a spreadsheet shows it (184.0 is 184), and nothing for what is neither."""
-    if value is None or isinstance(value, str):
-        return value or ""
+def _as_text(value: object) -> str | None:
+    """A field's text; a number as a spreadsheet shows it (184.0 is 184), and None for what is neither."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, int | float) and not isinstance(value, bool) and value == value:  # noqa: PLR0124 -- NaN is not
         return str(value)
-    return ""
+    return None
 
 
-def _unfit_text(typed: list[str]) -> list[str]:
+def _unfit_text(typed: Mapping[str, str]) -> list[str]:
     reasons = []
-    together = " ".join(typed)
+    together = " ".join(typed.values())
     if has_control_characters(together):
         reasons.append("control_characters")
     if has_lost_letters(together):
         reasons.append("unreadable_characters")
-    if (odd := [text for text in typed if not text[0].isalnum()]) and any(map(looks_like_formula, odd)):
+    if any(not text[0].isalnum() and looks_like_formula(text) for text in typed.values()):
         reasons.append("formula")
+    if "@" in together and any(_ELECTRONIC.search(typed.get(name, "")) for name in ("recipient", "street")):
+        reasons.append("not_postal")
     return reasons
 
 
