@@ -65,7 +65,7 @@ COUNTRIES: dict[str, Country] = {
             (r"\blægenhet\b|\blgh\b\.?", " lgh "),
             (r"\b(?:trappor|trappa|tr)\b\.?", " tr "),
         ),
-        box=re.compile(rf"\b(?:box|{_BOX_WORD}){_SPACED_NUMBER}"),
+        box=re.compile(rf"\b(?:box|boks|{_BOX_WORD}){_SPACED_NUMBER}"),
         example="114 55",
         label_prefix="SE-",
         inline=r"\d{3}\s?\d{2}",

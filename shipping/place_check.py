@@ -55,7 +55,7 @@ def checked_place(parts: Parts, *, country: str, register: Register) -> Verdict:
 
 _COUNTRY_PREFIX = re.compile(r"^(?:NO?R?|SJ)[\s-]*(?=\w)")
 _DECIMAL = re.compile(r"[.,]0$")
-_SPACE = re.compile(r"\s|(?<=^\d)[.,](?=\d{3}$)|[.,]$")
+_SPACE = re.compile(r"\s|^'|(?<=^\d)[.,](?=\d{3}$)|[.,]$")
 
 
 def _digits(parts: Parts) -> str:
