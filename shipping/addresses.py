@@ -218,7 +218,7 @@ _ADVICE = {
     "control_characters": "type the address again: it holds characters that cannot be printed",
     "unreadable_characters": "type the address again: a program has damaged its letters",
     "formula": "type the address again: it begins like a spreadsheet formula",
-    "too_long": "shorten the address: at most six lines of 35 letters",
+    "too_long": "shorten the address: at most six lines of 35 letters, two for the receiver, two for the street",
     "box_in_street_code": "this postcode is for street addresses: give the box's own postcode, or the street",
     "street_in_box_code": "this postcode is for post boxes: give the street's own postcode, or the box",
 }

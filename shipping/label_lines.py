@@ -14,7 +14,7 @@ from shipping.place_check import Verdict
 
 LINE_MAX = 35  # letters of a line; also what Bring's booking takes
 LINES_MAX = 6  # a country's own line included
-_RECIPIENT_LINES_MAX = 2
+_PART_LINES_MAX = 2  # of the receiver, and of the delivery point, which Bring's booking has two lines for
 
 
 def laid_out(parts: Parts, delivery: tuple[str, ...], *, place: Verdict, country: str) -> tuple[tuple[str, ...], bool]:
@@ -23,13 +23,16 @@ def laid_out(parts: Parts, delivery: tuple[str, ...], *, place: Verdict, country
     above = [*receiver]
     above += _broken(f"Att: {parts.attention}") if parts.attention else []
     above += _broken(f"c/o {parts.care_of}") if parts.care_of else []
-    above += _broken(", ".join(delivery))
+    point = _broken(", ".join(delivery))
+    above += point
     last = _last_lines(place, country)
     lines = [line for line in (*above, *last) if line]
     if len(lines) > LINES_MAX and parts.attention and len(receiver) == 1:
         lines = _attention_beside(lines)
     too_long = (
-        len(lines) > LINES_MAX or len(receiver) > _RECIPIENT_LINES_MAX or max(map(len, lines), default=0) > LINE_MAX
+        len(lines) > LINES_MAX
+        or max(len(receiver), len(point)) > _PART_LINES_MAX
+        or max(map(len, lines), default=0) > LINE_MAX
     )
     return tuple(lines), too_long
 
