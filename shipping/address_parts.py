@@ -116,12 +116,17 @@ def _take_country(parts: Parts, street: str) -> None:
     if parts.country or ("," not in street and "\n" not in street):
         return
     last = re.split(r"[\n,;]+", street.rstrip("\n,; "))[-1].strip()
-    said = country_code(last)
+    said = _country_said(last)
     if said is None and (found := _PREFIX.match(last)) is not None:
         said = country_code(found.group(1) or found.group(2))
         said = said if said in COUNTRIES and _place_line(last, said) else None
     if said in COUNTRIES:
         parts.country = said or ""
+
+
+def _country_said(text: str) -> str | None:
+    """The country that a piece of the street line names in full: the D of `Storgata 5, D` is a house's letter."""
+    return country_code(text) if (len(text) > 2 or text == "UK") and not any(map(str.isdigit, text)) else None
 
 
 def _take_place(parts: Parts, postcode: str, city: str) -> None:
@@ -250,7 +255,9 @@ def _takes_person(parts: Parts, text: str) -> bool:
         return False
     if _CARE_OF_HINT.search(text) and (found := _CARE_OF.search(text)) is not None:
         before, person = text[: found.start()].strip(" -"), text[found.end() :].strip()
-        person, _, after = person.partition(" - ")  # `c/o Hansen - Storgata 5`
+        person, dash, after = person.partition(" - ")
+        if not any(map(str.isdigit, after)):  # `c/o Hansen - Storgata 5`, but not `c/o Berg - Hansen`
+            person, after = f"{person}{dash}{after}", ""
         parts.care_of = parts.care_of or person
         for rest in filter(None, (before, after)):
             _take_piece(parts, rest)
@@ -266,7 +273,7 @@ def _takes_person(parts: Parts, text: str) -> bool:
 
 def _repeats(parts: Parts, text: str, *, begun: bool) -> bool:
     """True for a piece of the street field that only says the receiver, the place or the country once more."""
-    said = country_code(text) if (len(text) > 2 or text == "UK") and not any(map(str.isdigit, text)) else None
+    said = _country_said(text)
     if said is not None and said == parts.code:
         return True
     if not begun:
