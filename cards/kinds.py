@@ -13,6 +13,7 @@ from importlib.resources import files
 from pydantic import BaseModel, ConfigDict
 
 from cards.errors import Refused
+from cards.identifiers import status_tag
 
 
 class _Dated(BaseModel):
@@ -69,3 +70,11 @@ def issuer(day: date) -> Issuer:
     if len(found) != 1:
         raise Refused("policy.unknown_day", f"{len(found)} issuers are known for {day}", fix="correct issuers.json")
     return found[0]
+
+
+def status_address(number: str, issued_on: date, key: bytes) -> str:
+    """What the QR code of a card issued that day says: its issuer's status address, the number and its keyed tag.
+
+    Raises Refused `policy.unknown_day`.
+    """
+    return f"{issuer(issued_on).status_url}/{number}/{status_tag(number, key)}"

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     promised_days: int = Field(default=5, ge=1, le=60, description="Working days from order to letter box.")
     transit_days: int = Field(default=2, ge=0, le=30, description="Working days that the carrier takes.")
     production_days: int = Field(default=2, ge=0, le=30, description="Working days that a card takes to be ready.")
+    packing: Literal["virtual", "scan"] = Field(
+        default="virtual", description="Who scans cards into letters: a twin of the bench, or a person (hsecard pack)."
+    )
     tariff_files: tuple[Path, ...] = Field(default=(), description="Contract tariffs on top of the bundled lists.")
     carrier: Literal["folder", "bring"] = "folder"
     carrier_url: str = Field(default="https://api.bring.com", description="Where Bring's APIs are spoken to.")
@@ -164,6 +167,7 @@ def _fit_for_production(settings: Settings) -> Settings:
         "HSECARD_VIRTUAL_FAULTS": bool(settings.virtual_faults),
         "HSECARD_DURABLE": not settings.durable,
         "HSECARD_KEYS": settings.keys == "software",
+        "HSECARD_PACKING": settings.packing == "virtual",
         "HSECARD_SELLER": settings.seller == _SELLER,
         "HSECARD_STRIPE_URL": settings.stripe_url is not None,
         "HSECARD_CARRIER_TEST": settings.carrier == "bring" and settings.carrier_test,

@@ -122,9 +122,13 @@ class PlannedShipment(_Frozen):
 
 
 class ShipmentState(StrEnum):
-    """`packed` → `posted`; a packed shipment whose booking is refused is `cancelled` and its cards wait again."""
+    """`packed` → `closed` → `posted`; one whose booking is refused is `cancelled` and its cards wait again.
+
+    `packed` is decided and lettered; `closed` once every card of it was scanned into the letter.
+    """
 
     PACKED = "packed"
+    CLOSED = "closed"
     POSTED = "posted"
     CANCELLED = "cancelled"
 

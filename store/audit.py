@@ -2,7 +2,15 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from store import rules_of_cards, rules_of_encoding, rules_of_faults, rules_of_money, rules_of_papers, rules_of_stock
+from store import (
+    rules_of_cards,
+    rules_of_encoding,
+    rules_of_faults,
+    rules_of_money,
+    rules_of_packing,
+    rules_of_papers,
+    rules_of_stock,
+)
 from store.database import Store, UnitOfWork
 from store.ports import Blobs
 
@@ -11,6 +19,7 @@ RULES = (
     *rules_of_encoding.RULES,
     *rules_of_faults.RULES,
     *rules_of_stock.RULES,
+    *rules_of_packing.RULES,
     *rules_of_money.RULES,
     *rules_of_papers.RULES,
 )

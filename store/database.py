@@ -32,6 +32,7 @@ from store.faults import translated
 from store.field_faults import FieldFaults
 from store.ledger import Ledger
 from store.orders import Orders
+from store.packing import Packing
 from store.payments import StripePaid
 from store.printing import Batches, PrintJobs, Prints
 from store.refunds import Refunds
@@ -105,6 +106,11 @@ class UnitOfWork:
     def shipments(self) -> Shipments:
         """Letters with cards."""
         return Shipments(self._tx)
+
+    @cached_property
+    def packing(self) -> Packing:
+        """Cards scanned into letters."""
+        return Packing(self._tx)
 
     @cached_property
     def postage(self) -> Postage:

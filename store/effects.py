@@ -57,6 +57,11 @@ class Effects:
             raise _unknown(key)
         return _effect_of(row)
 
+    def locked(self, key: str) -> Effect | None:
+        """The effect, held until the end of the transaction, or None when nothing was planned under the key."""
+        row = self._tx.connection.execute(_ONE.with_for_update(), {"key": key}).mappings().one_or_none()
+        return None if row is None else _effect_of(row)
+
     def start(self, key: str) -> bool:
         """Planned → sent, one attempt more. False when somebody else started it or it is settled."""
         change = update(effects).where(effects.c.key == key, effects.c.state == EffectState.PLANNED)

@@ -148,7 +148,8 @@ def _packed_nowhere(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
 
 
 def _state_of_letter(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
-    packed = and_(shipments.c.state == ShipmentState.PACKED, cards.c.state != CardState.PACKED)
+    unposted = shipments.c.state.in_((ShipmentState.PACKED, ShipmentState.CLOSED))
+    packed = and_(unposted, cards.c.state != CardState.PACKED)
     before_posting = (*_UNMADE, CardState.PRINTED, CardState.ENCODED, CardState.PROVED, CardState.PACKED)
     posted = and_(shipments.c.state == ShipmentState.POSTED, _standing(before_posting))
     query = (
@@ -251,7 +252,7 @@ RULES = (
     Rule("shipment.packed", "a packed or posted card lies in the live shipment that it names", _packed_nowhere),
     Rule(
         "shipment.state",
-        "the cards of a letter are packed while it is packed, posted once it is posted",
+        "the cards of a letter are packed until it is posted, posted once it is",
         _state_of_letter,
     ),
     Rule("shipment.shares", "the orders' shares of a letter are its postage", _shares_that_do_not_add_up),

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 
 from cards.errors import Refused
 from shipping.models import PostageCharge, PostageFinding, Shipment, ShipmentState
+from store.packing_tables import packing_scans
 from store.tables import (
     postage_charges,
     postage_findings,
@@ -24,9 +25,18 @@ _CHARGE_COLUMNS = [column.name for column in postage_charges.c if column.name !=
 _FINDING_COLUMNS = [column.name for column in postage_findings.c if column.name != "charge_id"]
 _SHIPMENT_COLUMNS = [shipments.c[name] for name in Shipment.model_fields if name not in _LISTED_APART]
 
+_CARD_MISSING = exists().where(
+    shipment_cards.c.shipment_id == shipments.c.shipment_id,
+    ~exists().where(
+        packing_scans.c.shipment_id == shipment_cards.c.shipment_id,
+        packing_scans.c.card_id == shipment_cards.c.card_id,
+        packing_scans.c.taken_out_at.is_(None),
+    ),
+)
+
 
 class Shipments:
-    """Letters, from packed to posted or cancelled. A card lies in at most one live letter."""
+    """Letters, from packed over closed to posted, or cancelled. A card lies in at most one live letter."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -57,10 +67,22 @@ class Shipments:
 
     def get(self, shipment_id: str) -> Shipment:
         """The shipment. Raises Refused `shipment.unknown`."""
-        found = self._all(select(*_SHIPMENT_COLUMNS).where(shipments.c.shipment_id == shipment_id))
+        return self._one(select(*_SHIPMENT_COLUMNS), shipment_id)
+
+    def locked(self, shipment_id: str) -> Shipment:
+        """The shipment, held until the end of the transaction. Raises Refused `shipment.unknown`."""
+        return self._one(select(*_SHIPMENT_COLUMNS).with_for_update(), shipment_id)
+
+    def _one(self, query: Select[Any], shipment_id: str) -> Shipment:
+        found = self._all(query.where(shipments.c.shipment_id == shipment_id))
         if not found:
             raise Refused("shipment.unknown", f"there is no shipment {shipment_id!r}", fix="see `hsecard status`")
         return found[0]
+
+    def by_number(self, number: int) -> Shipment | None:
+        """The shipment whose DataMatrix says this number, or None."""
+        found = self._all(select(*_SHIPMENT_COLUMNS).where(shipments.c.number == number))
+        return found[0] if found else None
 
     def in_state(self, state: ShipmentState) -> list[Shipment]:
         """Shipments in `state`, by id."""
@@ -75,14 +97,23 @@ class Shipments:
         query = select(shipments.c.state, func.count()).group_by(shipments.c.state).order_by(shipments.c.state)
         return {row[0]: row[1] for row in self._tx.connection.execute(query)}
 
+    def close(self, shipment_id: str) -> bool:
+        """Packed → closed, once every card of it is scanned into it. False when one is missing, or it is not packed."""
+        return self._step(shipment_id, (ShipmentState.PACKED,), ~_CARD_MISSING, state=ShipmentState.CLOSED)
+
+    def reopen(self, shipment_id: str) -> bool:
+        """Closed → packed. False when it is not closed."""
+        return self._step(shipment_id, (ShipmentState.CLOSED,), state=ShipmentState.PACKED)
+
     def posted(self, shipment_id: str, booking: str, posted_at: datetime) -> bool:
-        """Packed → posted with the carrier's booking. False when it is not packed any more."""
+        """Closed → posted with the carrier's booking. False when it is not closed (any more)."""
         values = {"state": ShipmentState.POSTED, "booking": booking, "posted_at": posted_at}
-        return self._from_packed(shipment_id, values)
+        return self._step(shipment_id, (ShipmentState.CLOSED,), **values)
 
     def cancel(self, shipment_id: str) -> bool:
-        """Packed → cancelled; its cards may go in another letter. False when it is not packed any more."""
-        if not self._from_packed(shipment_id, {"state": ShipmentState.CANCELLED}):
+        """Packed or closed → cancelled; its cards may go in another letter. False when it is neither any more."""
+        before = (ShipmentState.PACKED, ShipmentState.CLOSED)
+        if not self._step(shipment_id, before, state=ShipmentState.CANCELLED):
             return False
         self._tx.connection.execute(
             update(shipment_cards).where(shipment_cards.c.shipment_id == shipment_id).values(live=False)
@@ -94,9 +125,11 @@ class Shipments:
         live = (shipment_cards.c.card_id == card_id) & shipment_cards.c.live
         return self._tx.connection.execute(update(shipment_cards).where(live).values(live=False)).rowcount == 1
 
-    def _from_packed(self, shipment_id: str, values: dict[str, Any]) -> bool:
-        packed = (shipments.c.shipment_id == shipment_id) & (shipments.c.state == ShipmentState.PACKED)
-        return self._tx.connection.execute(update(shipments).where(packed).values(values)).rowcount == 1
+    def _step(
+        self, shipment_id: str, before: tuple[ShipmentState, ...], *conditions: ColumnElement[bool], **values: Any
+    ) -> bool:
+        there = and_(shipments.c.shipment_id == shipment_id, shipments.c.state.in_(before), *conditions)
+        return self._tx.connection.execute(update(shipments).where(there).values(values)).rowcount == 1
 
     # --- manifests ----------------------------------------------------------------------------------------------
 

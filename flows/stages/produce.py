@@ -10,8 +10,7 @@ from cards.blanks import BlankAccount, BlankMove
 from cards.days import oslo_day, two_years_after
 from cards.effects import EffectKind
 from cards.errors import Unavailable
-from cards.identifiers import status_tag
-from cards.kinds import card_kind, issuer
+from cards.kinds import card_kind, issuer, status_address
 from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
@@ -125,7 +124,6 @@ def face_content(house: House, card: Card, order: StoredOrder) -> FaceContent:
     assert card.issued_on is not None  # noqa: S101 -- set by the caller at the latest
     kind = card_kind(card.kind, card.issued_on)
     by = issuer(card.issued_on)
-    tag = status_tag(card.number, house.settings.key("status-tag"))
     return FaceContent(
         card_id=card.card_id,
         number=card.number,
@@ -139,7 +137,7 @@ def face_content(house: House, card: Card, order: StoredOrder) -> FaceContent:
         org_number=order.business.org_number,
         issued_on=card.issued_on,
         issuer=by.name,
-        status_url=f"{by.status_url}/{card.number}/{tag}",
+        status_url=status_address(card.number, card.issued_on, house.settings.key("status-tag")),
         portrait_sha256=portrait_digest(card.portrait),
     )
 

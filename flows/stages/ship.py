@@ -1,4 +1,5 @@
-"""From proved card to posted shipment: grouped by address key, priced by the day's tariff, lettered, booked, listed.
+"""From proved card to posted shipment: grouped by address key, priced by the day's tariff, lettered, packed by scan,
+booked, listed.
 
 The whole shipment is planned, with its cards, in one transaction; a card that somebody else took makes the plan fall
 and be made again.
@@ -8,18 +9,19 @@ from datetime import date
 
 from cards.days import oslo_day
 from cards.effects import Effect, EffectKind, EffectState
-from cards.errors import HseCardError, Refused
+from cards.errors import HseCardError, Refused, Unavailable
 from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.letters import LETTERS, LETTERS_PER_CHUNK, letters_ready, undo
 from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
+from flows.stages.pack import CLOSE, booking_key
 from shipping.countries import zone_of
-from shipping.documents import label, letter, manifest_csv, manifest_pdf
+from shipping.documents import label, manifest_csv, manifest_pdf
 from shipping.holding import mail_holds as holds_of
 from shipping.models import (
     Booking,
-    LetterCard,
     MailHold,
     PlannedShipment,
     Promise,
@@ -31,7 +33,6 @@ from shipping.planning import plan
 from store.database import UnitOfWork
 
 KEYS_PER_CHUNK = 250
-LETTERS_PER_CHUNK = 50
 
 
 class _Raced(Exception):
@@ -137,62 +138,38 @@ def _shipment(house: House, uow: UnitOfWork, planned: PlannedShipment) -> Shipme
     )
 
 
-# --- letters and labels ----------------------------------------------------------------------------------------
-
-
-def _to_letter(house: House) -> list[Chunk]:
-    with house.store.read() as uow:
-        packed = uow.shipments.in_state(ShipmentState.PACKED)
-        bare = [s.shipment_id for s in packed if not uow.documents.of_subject(s.shipment_id)]
-    return chunks_of(bare, LETTERS_PER_CHUNK)
-
-
-def _letter(house: House, chunk: Chunk) -> Tally:
-    outcomes = []
-    for shipment_id in chunk:
-        with house.store.read() as uow:
-            shipment = uow.shipments.get(shipment_id)
-            cards = uow.cards.get_many(shipment.card_ids)
-        sheet = letter(shipment, letter_cards(cards), sender=house.settings.seller.address)
-        papers = [
-            shelf(house, document_id=f"letter/{shipment_id}", subject=shipment_id, data=sheet, suffix="pdf"),
-            shelf(house, document_id=f"label/{shipment_id}", subject=shipment_id, data=label(shipment), suffix="pdf"),
-        ]
-        outcomes.append(keep(house, papers, "lettered"))
-    return tally(outcomes)
-
-
-def letter_cards(cards: list[Card]) -> list[LetterCard]:
-    """The cards as the letter names them, with their places from 1."""
-    return [
-        LetterCard(place=place, card_number=card.number, holder=f"{card.given_name} {card.family_name}")
-        for place, card in enumerate(cards, start=1)
-    ]
-
-
 # --- the carrier -----------------------------------------------------------------------------------------------
 
 
 def _to_post(house: House) -> list[Chunk]:
-    with house.store.read() as uow:
-        packed = uow.shipments.in_state(ShipmentState.PACKED)
-        ready = [s.shipment_id for s in packed if uow.documents.of_subject(s.shipment_id)]
-    return chunks_of(ready, LETTERS_PER_CHUNK)
+    return chunks_of(letters_ready(house, ShipmentState.CLOSED), LETTERS_PER_CHUNK)
 
 
 def _post(house: House, chunk: Chunk) -> Tally:
     total = Tally()
     for shipment_id in chunk:
-        key = f"book:{shipment_id}"
-        with house.store.begin() as uow:
-            uow.effects.plan(key, EffectKind.BOOK, shipment_id, {"shipment": shipment_id})
-        total += carry_out(house, BOOKING, key)
+        total += _book_closed(house, shipment_id)
     return total
+
+
+def _book_closed(house: House, shipment_id: str) -> Tally:
+    key = booking_key(shipment_id)
+    with house.store.begin() as uow:
+        if uow.shipments.locked(shipment_id).state is not ShipmentState.CLOSED:
+            return tally(["already_done"])
+        uow.effects.plan(key, EffectKind.BOOK, shipment_id, {"shipment": shipment_id})
+    return carry_out(house, BOOKING, key)
 
 
 def _book(house: House, effect: Effect) -> Answer:
     with house.store.read() as uow:
         shipment = uow.shipments.get(effect.subject)
+    if shipment.state is not ShipmentState.CLOSED:
+        raise Unavailable(
+            "shipment.reopened",
+            f"letter {effect.subject} was opened again before it was booked",
+            fix="scan its cards again; it is booked once it is closed",
+        )
     return _booked(house, shipment, house.carrier.book(effect.key, shipment))
 
 
@@ -218,7 +195,7 @@ def settle_booking(house: House, shipment_id: str, *, consignment: str | None) -
 
     Raises Refused `effect.unknown`, `shipment.not_in_doubt`.
     """
-    key = f"book:{shipment_id}"
+    key = booking_key(shipment_id)
     with house.store.begin() as uow:
         effect = uow.effects.get(key)
         if effect.state is not EffectState.UNSURE:
@@ -266,20 +243,7 @@ def _block_replaced(house: House, uow: UnitOfWork, card: Card) -> None:
 
 def _booking_refused(house: House, uow: UnitOfWork, effect: Effect, fault: HseCardError) -> None:
     """The carrier will not take it: the shipment is undone, its cards wait for a person."""
-    shipment = uow.shipments.get(effect.subject)
-    uow.shipments.cancel(shipment.shipment_id)
-    hold = Hold(reason=HoldReason.ADDRESS_INVALID, detail=fault.code, field="deliver_to", fix=fault.fix)
-    for card_id in shipment.card_ids:
-        uow.cards.advance(
-            card_id,
-            CardState.PACKED,
-            CardState.PROVED,
-            actor=house.actor,
-            what="unpacked",
-            details={"shipment": shipment.shipment_id, "why": fault.code},
-            shipment_id=None,
-        )
-        uow.cards.hold(card_id, CardState.PROVED, hold, actor=house.actor)
+    undo(house, uow, effect.subject, fault)
 
 
 BOOKING = Act(send=_book, look_up=_look_up_booking, apply=_posted, refuse=_booking_refused)
@@ -344,7 +308,8 @@ HAND_OVER = Act(send=_hand_over, look_up=_hand_over_again, apply=_nothing_more, 
 
 SHIP = (
     Stage("pack", _to_pack, _pack),
-    Stage("letters", _to_letter, _letter),
+    LETTERS,
+    CLOSE,
     Stage("post", _to_post, _post),
     Stage("manifest", _to_list, _list),
 )

@@ -287,6 +287,13 @@ def an_outcome(uid: str) -> ChipOutcome:
     return ChipOutcome(verdict=ChipVerdict.DONE, uid=uid, exchanges=30, key_generation=1)
 
 
+def close(uow: UnitOfWork, shipment_id: str, card_ids: list[str]) -> None:
+    """Every card scanned into the letter, and the letter closed."""
+    for card_id in card_ids:
+        assert uow.packing.scan(shipment_id, card_id, by="test")
+    assert uow.shipments.close(shipment_id)
+
+
 def confirm(uow: UnitOfWork, key: str, kind: EffectKind, subject: str, request: dict[str, Any]) -> None:
     """An effect, planned, sent and confirmed."""
     uow.effects.plan(key, kind, subject, request)
@@ -376,6 +383,7 @@ def _post(
         step(uow, card_id, CardState.PACKED, shipment_id=shipment.shipment_id)
     uow.shipments.add(shipment)
     _keep(uow, blobs, f"letter/{shipment.shipment_id}", shipment.shipment_id)
+    close(uow, shipment.shipment_id, card_ids)
     confirm(uow, f"book:{shipment.shipment_id}", EffectKind.BOOK, shipment.shipment_id, {"n": number})
     assert uow.shipments.posted(shipment.shipment_id, f"C-{number}", NOON)
     for card_id in card_ids:

@@ -144,6 +144,7 @@ _GOOD_IS_SPOILED = (
 )
 _AT = "'2026-11-23T12:00:00.000000Z'"
 
+_SCANNED = "INSERT INTO packing_scans (shipment_id, card_id, round, scanned_at, scanned_by) VALUES "
 _QUARANTINE = "INSERT INTO chip_quarantines (card_id, round, batch_id, encoder, cause, state, found_at) "
 
 PLANTS: dict[str, Callable[[Hand], None]] = {
@@ -188,12 +189,16 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
     "batch.counted": _does("UPDATE batches SET good = 3 WHERE batch_id = 'P-1'"),
     "batch.count_holds": _does("UPDATE batches SET good = 3, spoiled = 0 WHERE batch_id = 'P-1'"),
     "shipment.one_live": _does(
-        "INSERT INTO shipment_cards (shipment_id, place, card_id, live) VALUES ('S-2', 9, 'B-1-2', TRUE)"
+        "INSERT INTO shipment_cards (shipment_id, place, card_id, live) VALUES ('S-2', 9, 'B-1-2', TRUE)",
+        _SCANNED + "('S-2', 'B-1-2', 1, '2026-11-23', 'x')",
     ),
     "shipment.packed": _does("UPDATE cards SET shipment_id = 'S-2' WHERE card_id = 'B-1-2'"),
     "shipment.state": _does(
-        "INSERT INTO shipment_cards (shipment_id, place, card_id, live) VALUES ('S-2', 9, 'B-2-3', TRUE)"
+        "INSERT INTO shipment_cards (shipment_id, place, card_id, live) VALUES ('S-2', 9, 'B-2-3', TRUE)",
+        _SCANNED + "('S-2', 'B-2-3', 1, '2026-11-23', 'x')",
     ),
+    "packing.whole": _does("UPDATE packing_scans SET taken_out_at = 'x', taken_out_by = 'y' WHERE card_id = 'B-1-2'"),
+    "packing.belongs": _does(_SCANNED + "('S-1', 'B-2-1', 1, '2026-11-23', 'x')"),
     "shipment.shares": _does("UPDATE shipment_shares SET net_ore = 1900"),
     "blanks.stock": _does("UPDATE blank_stock SET count = count + 1 WHERE account = 'vault'"),
     "blanks.negative": _does(

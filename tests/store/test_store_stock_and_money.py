@@ -29,6 +29,7 @@ from tests.store.small_world import (
     accept,
     an_invoice,
     an_outcome,
+    close,
     step,
 )
 
@@ -213,6 +214,8 @@ def test_a_shipment_comes_back_and_goes_its_way(store: Store) -> None:
         _refused("shipment.known", uow.shipments.add, a_shipment(1, [], shipment_id="S-9", shares=()))
         _refused("shipment.card_taken", uow.shipments.add, a_shipment(2, card_ids[:1]))
         _refused("shipment.unknown", uow.shipments.get, "S-2")
+        assert not uow.shipments.posted("S-1", "C-1", NOON)  # nothing is scanned into it
+        close(uow, "S-1", card_ids)
         assert uow.shipments.posted("S-1", "C-1", NOON)
         assert not uow.shipments.posted("S-1", "C-2", NOON)
         assert not uow.shipments.cancel("S-1")
@@ -227,7 +230,8 @@ def test_cards_of_a_cancelled_or_returned_letter_go_in_another(store: Store) -> 
         uow.shipments.add(a_shipment(1, card_ids))
         assert uow.shipments.cancel("S-1")
         uow.shipments.add(a_shipment(2, card_ids))
-        uow.shipments.posted("S-2", "C-2", NOON)
+        close(uow, "S-2", card_ids)
+        assert uow.shipments.posted("S-2", "C-2", NOON)
         assert uow.shipments.came_back(card_ids[0])
         assert not uow.shipments.came_back(card_ids[0])
         uow.shipments.add(a_shipment(3, card_ids[:1]))
@@ -241,7 +245,8 @@ def test_a_posted_letter_stands_on_one_manifest(store: Store) -> None:
         uow.shipments.add(a_shipment(1, [first]))
         uow.shipments.add(a_shipment(2, [second]))
         assert uow.shipments.without_manifest() == []
-        uow.shipments.posted("S-1", "C-1", NOON)
+        close(uow, "S-1", [first])
+        assert uow.shipments.posted("S-1", "C-1", NOON)
         assert [shipment.shipment_id for shipment in uow.shipments.without_manifest()] == ["S-1"]
         uow.shipments.listed(["S-1"], "M-1")
         uow.shipments.listed(["S-1"], "M-2")
@@ -292,7 +297,8 @@ def _posted(uow: UnitOfWork, number: int, card_ids: list[str], **changes: Any) -
         before = TO_PROVED if uow.cards.get(card_id).state is CardState.ORDERED else TO_PROVED[1:]
         step(uow, card_id, *before, CardState.PACKED, shipment_id=f"S-{number}")
     uow.shipments.add(a_shipment(number, card_ids, **changes))
-    uow.shipments.posted(f"S-{number}", f"C-{number}", NOON)
+    close(uow, f"S-{number}", card_ids)
+    assert uow.shipments.posted(f"S-{number}", f"C-{number}", NOON)
     for card_id in card_ids:
         step(uow, card_id, CardState.POSTED)
 

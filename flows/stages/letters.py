@@ -1,0 +1,80 @@
+"""The papers of a planned shipment: its letter and its label, drawn once and kept before anything is packed.
+
+A shipment whose papers cannot be drawn (an address too large for the window, a letter that the typeface lacks) is
+undone and its cards are held; the others go on.
+"""
+
+from cards.errors import HseCardError, Refused
+from cards.life import Card, CardState, Hold, HoldReason
+from flows.house import House
+from flows.stages.documents import keep, shelf
+from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
+from shipping.documents import label, letter
+from shipping.models import LetterCard, Shipment, ShipmentState
+from store.database import UnitOfWork
+
+LETTERS_PER_CHUNK = 50
+
+
+def letters_ready(house: House, state: ShipmentState, *, papers: bool = True) -> list[str]:
+    """Shipments in `state` whose papers are drawn (or, without `papers`, are not), by id."""
+    with house.store.read() as uow:
+        found = uow.shipments.in_state(state)
+        return [s.shipment_id for s in found if bool(uow.documents.of_subject(s.shipment_id)) is papers]
+
+
+def _to_letter(house: House) -> list[Chunk]:
+    return chunks_of(letters_ready(house, ShipmentState.PACKED, papers=False), LETTERS_PER_CHUNK)
+
+
+def _letter(house: House, chunk: Chunk) -> Tally:
+    return sum((_draw(house, shipment_id) for shipment_id in chunk), Tally())
+
+
+def _draw(house: House, shipment_id: str) -> Tally:
+    with house.store.read() as uow:
+        shipment = uow.shipments.get(shipment_id)
+        cards = uow.cards.get_many(shipment.card_ids)
+    try:
+        sheet = letter(shipment, letter_cards(cards), sender=house.settings.seller.address)
+        drawn = label(shipment)
+    except Refused as fault:
+        with house.store.begin() as uow:
+            undo(house, uow, shipment_id, fault)
+        return tally(["held"] * len(shipment.card_ids), [Problem.of(shipment_id, fault)])
+    papers = [
+        shelf(house, document_id=f"letter/{shipment_id}", subject=shipment_id, data=sheet, suffix="pdf"),
+        shelf(house, document_id=f"label/{shipment_id}", subject=shipment_id, data=drawn, suffix="pdf"),
+    ]
+    return tally([keep(house, papers, "lettered")])
+
+
+def letter_cards(cards: list[Card]) -> list[LetterCard]:
+    """The cards as the letter names them, with their places from 1."""
+    return [
+        LetterCard(place=place, card_number=card.number, holder=f"{card.given_name} {card.family_name}")
+        for place, card in enumerate(cards, start=1)
+    ]
+
+
+def undo(house: House, uow: UnitOfWork, shipment_id: str, fault: HseCardError) -> Shipment:
+    """The letter cannot go: it is cancelled, and its cards are held for a person to correct the address."""
+    shipment = uow.shipments.get(shipment_id)
+    if not uow.shipments.cancel(shipment_id):
+        return shipment
+    hold = Hold(reason=HoldReason.ADDRESS_INVALID, detail=fault.code, field="deliver_to", fix=fault.fix)
+    for card_id in shipment.card_ids:
+        uow.cards.advance(
+            card_id,
+            CardState.PACKED,
+            CardState.PROVED,
+            actor=house.actor,
+            what="unpacked",
+            details={"shipment": shipment_id, "why": fault.code},
+            shipment_id=None,
+        )
+        uow.cards.hold(card_id, CardState.PROVED, hold, actor=house.actor)
+    return shipment
+
+
+LETTERS = Stage("letters", _to_letter, _letter)
