@@ -34,6 +34,7 @@ from console import (
     ledger,
     line,
     orders,
+    packing,
     payments,
     photos,
     postage,
@@ -79,7 +80,7 @@ app.add_typer(ledger.app, name="ledger", rich_help_panel=MONEY)
 app.add_typer(documents.app, name="documents", rich_help_panel=MONEY)
 app.add_typer(payments.app, name="payments", rich_help_panel=MONEY)
 app.add_typer(bank.app, name="bank", rich_help_panel=MONEY)
-for part in (returns, status, doctor, serve, api, demo):
+for part in (packing, returns, status, doctor, serve, api, demo):
     part.register(app)
 
 

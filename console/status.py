@@ -76,7 +76,7 @@ def _parts(key: str, value: object) -> list[str]:
         return [f"{key}: {' '.join(part for name, each in value.items() for part in _parts(str(name), each))}"]
     if key.endswith("_ore") and isinstance(value, int):
         return [f"{kroner(value)} {key.removesuffix('_ore')}"]
-    return [f"{value}" if key == "count" else f"{value} {key}"]
+    return [f"{value}" if key == "count" else f"{value} {key.replace('_', ' ')}"]
 
 
 def audit(as_json: AsJson = False) -> int:

@@ -22,6 +22,7 @@ def status(store: Store) -> dict[str, Any]:
             "batches": uow.batches.counts(),
             "print_jobs": uow.print_jobs.counts(),
             "shipments": uow.shipments.counts(),
+            "packing": uow.packing.counts(),
             "invoices": _issued(uow, invoices),
             "credit_notes": _issued(uow, credit_notes),
             "refunds": _refunds(uow),

@@ -56,6 +56,7 @@ A_PERSON_ACTS = {
     ("orders", "import"),
     ("orders", "readdress"),
     ("addresses", "rekey"),
+    ("pack",),
     ("cards", "correct"),
     ("cards", "release"),
     ("cards", "cancel"),
