@@ -33,6 +33,7 @@ from console import (
     layouts,
     ledger,
     line,
+    numbers,
     orders,
     packing,
     payments,
@@ -80,6 +81,7 @@ app.add_typer(ledger.app, name="ledger", rich_help_panel=MONEY)
 app.add_typer(documents.app, name="documents", rich_help_panel=MONEY)
 app.add_typer(payments.app, name="payments", rich_help_panel=MONEY)
 app.add_typer(bank.app, name="bank", rich_help_panel=MONEY)
+app.add_typer(numbers.app, name="numbers", rich_help_panel=WORK)
 for part in (packing, returns, status, doctor, serve, api, demo):
     part.register(app)
 

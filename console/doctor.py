@@ -101,7 +101,7 @@ def _examine(settings: "Settings") -> tuple[dict[str, dict[str, str]], "list[Pro
     try:
         with open_house(actor="doctor", settings=settings) as house:
             ports, problems = _ask_all(_probes(house))
-            return ports, [*problems, *_jobs_in_doubt(house, ports)]
+            return ports, [*problems, *_jobs_in_doubt(house, ports), *_short_of_numbers(house, ports)]
     except HseCardError as fault:
         return {"house": {"adapter": "–", "state": fault.code}}, [_problem("house", fault)]
 
@@ -115,6 +115,18 @@ def _jobs_in_doubt(house: "House", ports: dict[str, dict[str, str]]) -> "list[Pr
     problems = in_doubt(house)
     if problems:
         ports["printer"]["state"] += f", {len(problems)} of its jobs in doubt"
+    return problems
+
+
+def _short_of_numbers(house: "House", ports: dict[str, dict[str, str]]) -> "list[Problem]":
+    """Labels need numbers of the carrier's, and few are left; said beside the carrier."""
+    from flows.stages.numbers import shortage
+
+    if ports["database"]["state"] != "ok":
+        return []
+    problems = shortage(house)
+    if problems:
+        ports["carrier"]["state"] += ", few numbers left"
     return problems
 
 

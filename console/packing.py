@@ -23,7 +23,8 @@ from console.work import at_work
 if TYPE_CHECKING:
     from flows.house import House
     from flows.stages.line import Problem
-    from flows.stages.pack import Packed, Scan
+    from flows.stages.pack import Packed
+    from shipping.models import LetterCard
     from shipping.packing import LetterOnBench
 
 _SHOWN_MISSING = 6
@@ -104,35 +105,40 @@ def _tell(packed: "Packed", *, as_json: bool) -> None:
         sys.stdout.flush()
         return
     out = Console(highlight=False)
+    if packed.letter is not None and not packed.scans:
+        out.print(_head(packed.letter))
     for scan in packed.scans:
         if scan.card is not None:
-            out.print(_accepted(scan))
+            again = "  (scanned before)" if scan.outcome == "already_scanned" else ""
+            out.print(line(f"  ✓ {_named(scan.card)}{again}", "green"))
     if packed.letter is not None:
-        out.print(_standing(packed.letter))
+        out.print(_needs(packed.letter))
     for problem in packed.problems:
         out.bell()
         out.print(_loud(problem, at_letter=packed.letter is not None))
 
 
-def _accepted(scan: "Scan") -> Text:
-    assert scan.card is not None  # noqa: S101 -- an accepted scan names its card
-    again = "  (scanned before)" if scan.outcome == "already_scanned" else ""
-    return line(f"  ✓ place {scan.card.place}  {scan.card.card_number}  {scan.card.holder}{again}", "green")
+def _named(card: "LetterCard") -> str:
+    return f"place {card.place}  {card.card_number}  {card.holder}"
 
 
-def _standing(on_bench: "LetterOnBench") -> Text:
-    """Where the letter is, and what it still needs."""
+def _head(on_bench: "LetterOnBench") -> Text:
+    """Whose letter it is, and the first cards to look for."""
     shipment, missing = on_bench.shipment, on_bench.missing
     text = Text(f"{on_bench.code}  ", style="bold")
-    text.append(f"{shipment.label_lines[0]}, {shipment.address.postcode} {shipment.address.city}\n", style="default")
-    if on_bench.closed:
-        return text.append(f"  ✓ all {len(on_bench.cards)} cards are in it: seal the envelope", style="bold green")
-    if not missing:
-        return text.append("  all cards are in it; scan the letter again to close it", style="yellow")
+    text.append(f"{shipment.label_lines[0]}, {shipment.address.postcode} {shipment.address.city}", style="default")
     for card in missing[:_SHOWN_MISSING]:
-        text.append(f"  · place {card.place}  {card.card_number}  {card.holder}\n", style="yellow")
-    more = f"  · and {len(missing) - _SHOWN_MISSING} more\n" if len(missing) > _SHOWN_MISSING else ""
-    return text.append(f"{more}  {len(missing)} of {len(on_bench.cards)} cards missing", style="yellow")
+        text.append(f"\n  · {_named(card)}", style="default")
+    return text.append(f"\n  · and {len(missing) - _SHOWN_MISSING} more" if len(missing) > _SHOWN_MISSING else "")
+
+
+def _needs(on_bench: "LetterOnBench") -> Text:
+    if on_bench.closed:
+        return line("  ✓ every card is in it: seal the envelope", "bold green")
+    if not on_bench.missing:
+        return line("  every card is in it: scan the letter again, then it closes", "yellow")
+    left = f"{len(on_bench.missing)} of {len(on_bench.cards)} missing"
+    return line(f"  {left}: place {' '.join(str(card.place) for card in on_bench.missing[:20])}", "yellow")
 
 
 def _loud(problem: "Problem", *, at_letter: bool) -> Text:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import RenderableType
 
-from console.answer import VIOLATIONS, answer
+from console.answer import VIOLATIONS, answer, told_once
 from console.options import HOUSE, WORK, AsJson
 from console.show import facts, kroner, line, table
 from console.work import at_work
@@ -24,9 +24,13 @@ def register(app: typer.Typer) -> None:
 
 def status(as_json: AsJson = False) -> int:
     """Count orders, cards, holds, batches, letters, invoices, refunds."""
+    from flows.stages.numbers import shortage
+
     with at_work("reader") as house:
         counted = standing(house)
-    return answer(counted, status_shown(counted), as_json=as_json)
+        warnings = shortage(house)
+    document = {**counted, "warnings": [warning.model_dump(mode="json") for warning in warnings]}
+    return answer(document, [*status_shown(counted), *told_once(warnings)], as_json=as_json)
 
 
 def standing(house: "House") -> dict[str, Any]:

@@ -168,6 +168,13 @@ def _printer(settings: Settings, clock: Clock) -> Printer:
 def _carrier(settings: Settings, clock: Clock) -> Carrier:
     if settings.carrier == "folder":
         return FolderCarrier(settings.home / "carrier")
+    if settings.carrier_numbers != "none":
+        raise Refused(
+            "settings.invalid",
+            "Bring gives its own number with each booking",
+            field="HSECARD_CARRIER_NUMBERS",
+            fix="leave it at none where the carrier is Bring",
+        )
     product, *services = settings.carrier_product.split("+")
     options = BringOptions(
         sender=settings.seller.address,

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     promised_days: int = Field(default=5, ge=1, le=60, description="Working days from order to letter box.")
     transit_days: int = Field(default=2, ge=0, le=30, description="Working days that the carrier takes.")
     production_days: int = Field(default=2, ge=0, le=30, description="Working days that a card takes to be ready.")
+    carrier_numbers: Literal["none", "s10", "sscc"] = Field(
+        default="none", description="What our labels carry of the ranges that the carrier gave us (hsecard numbers)."
+    )
+    numbers_low: int = Field(default=200, ge=0, description="With fewer of the carrier's numbers left, doctor warns.")
     packing: Literal["virtual", "scan"] = Field(
         default="virtual", description="Who scans cards into letters: a twin of the bench, or a person (hsecard pack)."
     )

@@ -134,7 +134,10 @@ class ShipmentState(StrEnum):
 
 
 class Shipment(_Frozen):
-    """A letter with cards to one address. `number` is ours (in the DataMatrix), `booking` the carrier's."""
+    """A letter with cards to one address. `number` is ours (in the DataMatrix), `booking` the carrier's.
+
+    `carrier_number` is what our label carries of a range that the carrier gave us, where it asks for one.
+    """
 
     shipment_id: str
     number: int
@@ -153,6 +156,7 @@ class Shipment(_Frozen):
     planned_on: date
     posted_at: datetime | None = None
     booking: str | None = None
+    carrier_number: str | None = None
 
 
 class LetterCard(_Frozen):

@@ -7,6 +7,7 @@ from store import (
     rules_of_encoding,
     rules_of_faults,
     rules_of_money,
+    rules_of_numbers,
     rules_of_packing,
     rules_of_papers,
     rules_of_stock,
@@ -20,6 +21,7 @@ RULES = (
     *rules_of_faults.RULES,
     *rules_of_stock.RULES,
     *rules_of_packing.RULES,
+    *rules_of_numbers.RULES,
     *rules_of_money.RULES,
     *rules_of_papers.RULES,
 )

@@ -23,6 +23,7 @@ from store.bank import Bank
 from store.billing import CreditNotes, Invoices
 from store.blanks import Blanks
 from store.cards import Cards
+from store.carrier_numbers import CarrierNumbers
 from store.chip import Chips
 from store.cohorts import Cohorts
 from store.documents import Documents
@@ -111,6 +112,11 @@ class UnitOfWork:
     def packing(self) -> Packing:
         """Cards scanned into letters."""
         return Packing(self._tx)
+
+    @cached_property
+    def carrier_numbers(self) -> CarrierNumbers:
+        """Number ranges of the carrier."""
+        return CarrierNumbers(self._tx)
 
     @cached_property
     def postage(self) -> Postage:

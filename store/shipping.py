@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, u
 
 from cards.errors import Refused
 from shipping.models import PostageCharge, PostageFinding, Shipment, ShipmentState
+from store.number_tables import carrier_numbers
 from store.packing_tables import packing_scans
 from store.tables import (
     postage_charges,
@@ -20,10 +21,14 @@ from store.tables import (
 )
 from store.transaction import Transaction
 
-_LISTED_APART = ("card_ids", "shares")
+_LISTED_APART = ("card_ids", "shares", "carrier_number")
 _CHARGE_COLUMNS = [column.name for column in postage_charges.c if column.name != "content"]
 _FINDING_COLUMNS = [column.name for column in postage_findings.c if column.name != "charge_id"]
-_SHIPMENT_COLUMNS = [shipments.c[name] for name in Shipment.model_fields if name not in _LISTED_APART]
+_CARRIER_NUMBER = select(carrier_numbers.c.number).where(carrier_numbers.c.shipment_id == shipments.c.shipment_id)
+_SHIPMENT_COLUMNS = [
+    *(shipments.c[name] for name in Shipment.model_fields if name not in _LISTED_APART),
+    _CARRIER_NUMBER.scalar_subquery().label("carrier_number"),
+]
 
 _CARD_MISSING = exists().where(
     shipment_cards.c.shipment_id == shipments.c.shipment_id,

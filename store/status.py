@@ -23,6 +23,7 @@ def status(store: Store) -> dict[str, Any]:
             "print_jobs": uow.print_jobs.counts(),
             "shipments": uow.shipments.counts(),
             "packing": uow.packing.counts(),
+            "carrier_numbers_left": uow.carrier_numbers.left(),
             "invoices": _issued(uow, invoices),
             "credit_notes": _issued(uow, credit_notes),
             "refunds": _refunds(uow),

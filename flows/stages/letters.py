@@ -4,13 +4,16 @@ A shipment whose papers cannot be drawn (an address too large for the window, a 
 undone and its cards are held; the others go on.
 """
 
-from cards.errors import HseCardError, Refused
+from cards.address import Address
+from cards.errors import HseCardError, Refused, Unavailable
 from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
+from shipping.barcodes import number_label
 from shipping.documents import label, letter
 from shipping.models import LetterCard, Shipment, ShipmentState
+from shipping.number_ranges import NumberKind
 from store.database import UnitOfWork
 
 LETTERS_PER_CHUNK = 50
@@ -32,12 +35,15 @@ def _letter(house: House, chunk: Chunk) -> Tally:
 
 
 def _draw(house: House, shipment_id: str) -> Tally:
-    with house.store.read() as uow:
-        shipment = uow.shipments.get(shipment_id)
-        cards = uow.cards.get_many(shipment.card_ids)
+    """A shipment for which no number is left stays undrawn; one whose papers cannot be drawn is undone."""
     try:
-        sheet = letter(shipment, letter_cards(cards), sender=house.settings.seller.address)
-        drawn = label(shipment)
+        shipment, cards = _numbered(house, shipment_id)
+    except Unavailable as fault:
+        return tally(["postponed"], [Problem.of(shipment_id, fault)])
+    sender = house.settings.seller.address
+    try:
+        sheet = letter(shipment, letter_cards(cards), sender=sender)
+        drawn = label_of(shipment, sender)
     except Refused as fault:
         with house.store.begin() as uow:
             undo(house, uow, shipment_id, fault)
@@ -47,6 +53,27 @@ def _draw(house: House, shipment_id: str) -> Tally:
         shelf(house, document_id=f"label/{shipment_id}", subject=shipment_id, data=drawn, suffix="pdf"),
     ]
     return tally([keep(house, papers, "lettered")])
+
+
+def _numbered(house: House, shipment_id: str) -> tuple[Shipment, list[Card]]:
+    """The shipment with the number that its label is to carry, and its cards. The number is its own from here on.
+
+    Raises Unavailable `numbers.exhausted`.
+    """
+    if house.settings.carrier_numbers != "none":
+        with house.store.begin() as uow:
+            if uow.shipments.locked(shipment_id).state is ShipmentState.PACKED:
+                uow.carrier_numbers.give(shipment_id, NumberKind(house.settings.carrier_numbers))
+    with house.store.read() as uow:
+        shipment = uow.shipments.get(shipment_id)
+        return shipment, uow.cards.get_many(shipment.card_ids)
+
+
+def label_of(shipment: Shipment, sender: Address) -> bytes:
+    """Our label: with the carrier's number where the shipment has one. Raises Refused as the drawings do."""
+    if shipment.carrier_number is None:
+        return label(shipment)
+    return number_label(shipment, shipment.carrier_number, sender=sender)
 
 
 def letter_cards(cards: list[Card]) -> list[LetterCard]:

@@ -43,7 +43,7 @@ def test_a_scanner_packs_letter_after_letter(bench: Terminal, monkeypatch: pytes
     assert "2 letters, 3 cards missing" in bench("status").words
     said = _scanner(bench, monkeypatch, "S00000002", codes["TWO-2"], "", codes["TWO-1"], "S00000001", codes["ONE-1"])
     assert said.code == 0
-    assert "1 of 2 cards missing" in said.words
+    assert "1 of 2 missing: place 1" in said.words
     assert said.words.count("seal the envelope") == 2
     assert bench("pack", "--waiting", "--json").json == {"letters": []}
     assert bench("ship", "--json").json["lines"]["ship"]["post"] == {"confirmed": 2}

@@ -11,6 +11,7 @@ from cards.address import Address
 from cards.errors import Refused
 from shipping.barcodes import number_label
 from shipping.models import Shipment, ShipmentState
+from shipping.number_ranges import NumberKind, check_range, number_of
 from shipping.numbers import check_digit, is_s10, is_sscc, s10_check_digit, shipment_number
 
 SENDER = Address(recipient="Kortbyrået AS", street="Verkstedveien 1", postcode="0277", city="Oslo")
@@ -51,6 +52,38 @@ def test_an_sscc_reads_back_as_gs1(dpi):
     bars = _codes(number_label(_shipment(), SSCC, sender=SENDER), dpi)
     assert bars.symbology_identifier == "]C1"
     assert "".join(letter for letter in bars.text if letter.isdigit()) == f"00{SSCC}"
+
+
+@pytest.mark.parametrize("dpi", [203, 300])
+def test_every_number_of_a_range_reads_back_from_its_label(dpi):
+    """First, last and some between, of both kinds: leading noughts and every check digit's edge rule among them."""
+    for kind, prefix, serials in ((NumberKind.S10, "RR", (0, 8, 12, 15, 34, 99_999_999)),
+                                  (NumberKind.SSCC, "37043810", (0, 7, 126_805_853, 999_999_999))):  # fmt: skip
+        check_range(kind, prefix, serials[0], serials[-1])
+        for serial in serials:
+            number = number_of(kind, prefix, serial)
+            assert is_s10(number) if kind is NumberKind.S10 else is_sscc(number)
+            text = _codes(number_label(_shipment(), number, sender=SENDER), dpi).text
+            assert number in "".join(letter for letter in text if letter.isalnum())
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix", "first", "last", "field"),
+    [
+        ("s10", "R", 1, 2, "prefix"),
+        ("s10", "rr", 1, 2, "prefix"),
+        ("s10", "RR", 2, 1, "last"),
+        ("s10", "RR", -1, 1, "last"),
+        ("s10", "RR", 1, 100_000_000, "last"),
+        ("sscc", "3704381", 1, 2, "prefix"),
+        ("sscc", "٣٧٠٤٣٨١٠", 1, 2, "prefix"),
+        ("sscc", "370438101", 1, 100_000_000, "last"),
+    ],
+)
+def test_what_is_no_range_is_refused_with_its_field(kind, prefix, first, last, field):
+    with pytest.raises(Refused, match=r"numbers\.invalid") as refused:
+        check_range(NumberKind(kind), prefix, first, last)
+    assert refused.value.field == field
 
 
 @pytest.mark.parametrize("number", [S10, SSCC])

@@ -37,6 +37,7 @@ from shipping.models import (
     Shipment,
     ShipmentState,
 )
+from shipping.number_ranges import NumberKind
 from store.database import Store, UnitOfWork
 from store.field_faults import FaultReport
 from store.ports import Blobs
@@ -309,6 +310,7 @@ def settle_world(store: Store, blobs: Blobs) -> None:
     card spoiled once and made good, one held, one waiting. Postage of 2021 refunded. One batch closed, one open."""
     with store.begin() as uow:
         uow.blanks.move(a_move("receive", "supplier", "vault", 20))
+        uow.carrier_numbers.add(NumberKind.S10, "RR", 47312482, 47312999, source="Posten 2026-11-01", by="test")
         for number, cards in (("B-1", 2), ("B-2", 3)):
             key = blobs.put("order", number.encode(), "json")
             order = an_order(number, cards=cards)
@@ -382,6 +384,7 @@ def _post(
     for card_id in card_ids:
         step(uow, card_id, CardState.PACKED, shipment_id=shipment.shipment_id)
     uow.shipments.add(shipment)
+    uow.carrier_numbers.give(shipment.shipment_id, NumberKind.S10)
     _keep(uow, blobs, f"letter/{shipment.shipment_id}", shipment.shipment_id)
     close(uow, shipment.shipment_id, card_ids)
     confirm(uow, f"book:{shipment.shipment_id}", EffectKind.BOOK, shipment.shipment_id, {"n": number})

@@ -199,6 +199,11 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
     ),
     "packing.whole": _does("UPDATE packing_scans SET taken_out_at = 'x', taken_out_by = 'y' WHERE card_id = 'B-1-2'"),
     "packing.belongs": _does(_SCANNED + "('S-1', 'B-2-1', 1, '2026-11-23', 'x')"),
+    "carrier_number.range": _does("UPDATE number_ranges SET next_serial = first_serial"),
+    "carrier_number.once": _does(
+        "UPDATE number_ranges SET next_serial = next_serial + 1",
+        f"INSERT INTO carrier_numbers VALUES ('RR473124846NO', 'N-0001', 47312484, 'S-1', {_AT})",
+    ),
     "shipment.shares": _does("UPDATE shipment_shares SET net_ore = 1900"),
     "blanks.stock": _does("UPDATE blank_stock SET count = count + 1 WHERE account = 'vault'"),
     "blanks.negative": _does(
