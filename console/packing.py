@@ -8,6 +8,7 @@ the letter has to be scanned again before another card counts.
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,6 +48,9 @@ def pack(
     reopen: Annotated[
         bool, typer.Option("--reopen", help="These cards (or all) were taken out of the letter again.")
     ] = False,
+    list_to: Annotated[
+        Path | None, typer.Option("--list", metavar="FILE", help="Write a packing list (PDF) of what is not closed.")
+    ] = None,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> int:
@@ -58,9 +62,11 @@ def pack(
     """
     if reopen and letter is None:
         raise Refused("pack.no_letter", "no letter was named", field="LETTER", fix="name the letter to open again")
-    with at_work("reader" if waiting else by, dry_run=dry_run) as house:
+    with at_work("reader" if waiting or list_to else by, dry_run=dry_run) as house:
         if waiting:
             return _tell_waiting(house, as_json=as_json)
+        if list_to is not None:
+            return _write_list(house, list_to, as_json=as_json, dry_run=dry_run)
         if reopen:
             return _reopen(house, str(letter), cards or [], as_json=as_json, dry_run=dry_run)
         if letter is not None:
@@ -196,6 +202,17 @@ def _tell_waiting(house: "House", *, as_json: bool) -> int:
     heading = ("letter", "recipient", "place", "cards", "missing places")
     shown = [table("Letters that are not closed", heading, rows, right=("cards",))]
     return answer({"letters": [_document(on_bench) for on_bench in letters]}, shown, as_json=as_json)
+
+
+def _write_list(house: "House", path: Path, *, as_json: bool, dry_run: bool) -> int:
+    from console.documents import write_file
+    from flows.stages.packing_list import list_now
+
+    drawn, letters = list_now(house)
+    if not dry_run:
+        write_file(path, drawn)
+    shown = [line(f"{path} {'would list' if dry_run else 'lists'} {letters} letters")]
+    return answer({"dry_run": dry_run, "file": path, "letters": letters}, shown, as_json=as_json)
 
 
 def _places(on_bench: "LetterOnBench") -> str:

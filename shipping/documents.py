@@ -15,7 +15,17 @@ from cards.address import Address
 from cards.errors import Refused
 from cards.money import nok
 from cards.typeface import FontStyle
-from shipping.drawing import HEIGHT_MM, MM, SIZE_MIN_PT, draw_data_matrix, fitted, open_canvas, text_at, width_mm
+from shipping.drawing import (
+    HEIGHT_MM,
+    MM,
+    SIZE_MIN_PT,
+    draw_data_matrix,
+    fitted,
+    open_canvas,
+    shortened,
+    text_at,
+    width_mm,
+)
 from shipping.models import LetterCard, Shipment
 from shipping.numbers import shipment_code
 
@@ -219,20 +229,12 @@ def _draw_manifest_row(canvas: Canvas, shipment: Shipment, y: float) -> None:
         (place, 119, 30.0),
     )
     for text, x, room in lefts:
-        shown = _cut(text, room)
+        shown = shortened(text, room)
         style, size = fitted(shown, width=room, size=8)
         text_at(canvas, shown, x=x, y=y, size=size, style=style)
     numbers = ((str(len(shipment.card_ids)), 156), (f"{shipment.weight_g:.1f}", 171), (_net(shipment), 195))
     for text, x in numbers:
         text_at(canvas, text, x=x, y=y, size=8, align="right")
-
-
-def _cut(text: str, room: float) -> str:
-    """A list may shorten a name, as long as it shows that it did; the letter itself never does."""
-    cut = text
-    while width_mm(cut, style="condensed", size=6.5) > room:
-        cut = cut.removesuffix("…")[:-1] + "…"
-    return cut
 
 
 def _net(shipment: Shipment) -> str:

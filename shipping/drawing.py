@@ -70,6 +70,14 @@ def fitted(text: str, *, width: float, size: float) -> tuple[FontStyle, float]:
     return "condensed", SIZE_MIN_PT
 
 
+def shortened(text: str, room: float) -> str:
+    """What of a text fits `room` mm at the smallest; a list may cut a name as long as it shows that it did."""
+    cut = text
+    while width_mm(cut, style="condensed", size=6.5) > room:
+        cut = cut.removesuffix("…")[:-1] + "…"
+    return cut
+
+
 def text_at(
     canvas: Canvas,
     text: str,

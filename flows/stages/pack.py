@@ -147,10 +147,11 @@ def _standing(uow: UnitOfWork, shipment_id: str) -> LetterOnBench:
     return LetterOnBench(shipment=shipment, cards=tuple(cards), scanned=uow.packing.scanned(shipment_id))
 
 
-def waiting(house: House) -> list[LetterOnBench]:
-    """The letters that are not closed yet, by number, with what is missing in each."""
+def waiting(house: House, among: Sequence[str] | None = None) -> list[LetterOnBench]:
+    """The letters that are not closed yet (`among` these, when given), by number, with what each still needs."""
     with house.store.read() as uow:
-        return [_standing(uow, letter.shipment_id) for letter in uow.shipments.in_state(ShipmentState.PACKED)]
+        ids = [letter.shipment_id for letter in uow.shipments.in_state(ShipmentState.PACKED)]
+        return [_standing(uow, shipment_id) for shipment_id in ids if among is None or shipment_id in among]
 
 
 # --- opened again ----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.letters import LETTERS, LETTERS_PER_CHUNK, letters_ready, undo
 from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
 from flows.stages.pack import CLOSE, booking_key
+from flows.stages.packing_list import PACKING_LIST
 from shipping.countries import zone_of
 from shipping.documents import label, manifest_csv, manifest_pdf
 from shipping.holding import mail_holds as holds_of
@@ -185,7 +186,7 @@ def _look_up_booking(house: House, effect: Effect) -> Answer | None:
 def _booked(house: House, shipment: Shipment, booking: Booking) -> Answer:
     """A label that the carrier drew itself is kept beside ours."""
     if booking.label is not None and booking.label != label(shipment):
-        name = f"carrier-label/{shipment.shipment_id}"
+        name = f"carrier_label/{shipment.shipment_id}"
         keep(house, [shelf(house, document_id=name, subject=name, data=booking.label, suffix="pdf")], "kept")
     return {"consignment": booking.consignment}
 
@@ -309,6 +310,7 @@ HAND_OVER = Act(send=_hand_over, look_up=_hand_over_again, apply=_nothing_more, 
 SHIP = (
     Stage("pack", _to_pack, _pack),
     LETTERS,
+    PACKING_LIST,
     CLOSE,
     Stage("post", _to_post, _post),
     Stage("manifest", _to_list, _list),

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 from flows.house import open_house
 from flows.stages.pack import card_code
@@ -98,3 +99,11 @@ def test_a_code_of_no_letter_is_told(bench: Terminal) -> None:
     said = bench("pack", "S00000009", "--json")
     assert (said.code, json.loads(said.out)["problem"]["code"]) == (3, "pack.letter_unknown")
     assert bench("pack", "S00000009", "--reopen", "--json").json["error"]["code"] == "pack.letter_unknown"
+
+
+def test_a_list_of_what_waits_is_written(bench: Terminal, tmp_path: Path) -> None:
+    out = tmp_path / "list.pdf"
+    assert "would list 2 letters" in bench("pack", "--list", out, "--dry-run").words
+    assert not out.exists()
+    assert bench("pack", "--list", out, "--json").json["letters"] == 2
+    assert "S00000002" in PdfReader(out).pages[0].extract_text()

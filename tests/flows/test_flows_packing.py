@@ -16,6 +16,7 @@ import numpy as np
 import pypdfium2
 import pytest
 import zxingcpp
+from pydantic import SecretStr
 
 from cards.errors import Refused
 from cards.life import CardState
@@ -30,6 +31,7 @@ from flows.stages.outcomes import spoil
 from flows.stages.pack import Packed, card_code, reopen, scan, waiting
 from flows.stages.produce import PRODUCE
 from flows.stages.ship import SHIP
+from shipping.adapters.bring_standin import CUSTOMER, KEY, UID, BringStandIn
 from store.audit import violations
 from store.database import Store
 from tests.console.terminal import PHOTOS, order, put
@@ -294,3 +296,31 @@ def test_the_twin_of_the_bench_packs_in_its_own_name_through_the_same_door(packe
         with house.store.read() as uow:
             assert uow.packing.scanned(TWO) == {"TWO-1", "TWO-2"}
         assert violations(house.store, house.blobs) == []
+
+
+def test_the_label_that_bring_drew_is_kept_beside_ours(packed_home: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(packed_home, tmp_path / "home")
+    with BringStandIn() as bring:
+        at_bring = {"carrier": "bring", "carrier_url": bring.base_url, "carrier_client_url": "https://bureau.example"}
+        secrets = {"carrier_uid": SecretStr(UID), "carrier_key": SecretStr(KEY), "carrier_customer": CUSTOMER}
+        settings = _settings(home, packing="virtual", **at_bring, **secrets)
+        with open_house(actor="twin", settings=settings) as house:
+            run_line(house, SHIP)
+            assert _states(house)[TWO] == "posted"
+            with house.store.read() as uow:
+                paper = uow.documents.get(f"carrier_label/{TWO}")
+                booking = uow.shipments.get(TWO).booking
+            assert paper is not None
+            assert str(booking).encode() in house.blobs.get(paper.blob_key)
+
+
+# --- the packing list ------------------------------------------------------------------------------------------
+
+
+def test_each_run_has_one_list_of_its_letters_and_a_letter_stands_on_one(house: House) -> None:
+    with house.store.read() as uow:
+        (paper,) = uow.documents.of_subject(f"packing_list/{ONE}")
+    assert sorted(_codes(house.blobs.get(paper.blob_key))) == ["S00000001", "S00000002"]
+    run_line(house, SHIP)
+    with house.store.read() as uow:
+        assert [one.document_id for one in uow.documents.all() if one.kind == "packing_list"] == [paper.document_id]
