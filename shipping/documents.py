@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Sequence
 from datetime import date
+from typing import TypeVar
 
 from reportlab.pdfgen.canvas import Canvas
 
@@ -26,7 +27,7 @@ from shipping.drawing import (
     text_at,
     width_mm,
 )
-from shipping.models import LetterCard, Shipment
+from shipping.models import LeftOut, LetterCard, Shipment
 from shipping.numbers import shipment_code
 
 # The window of C5 (15/44, 105 × 35) and of C6/5 (15/39, 100 × 35) share x 15–115, y 44–74 (mm from the sheet's top
@@ -188,23 +189,49 @@ _COLUMNS: tuple[tuple[str, float], ...] = (
     ("Gram", 171),
     ("Porto", 195),
 )
+_LEFT_OUT_COLUMNS: tuple[tuple[str, float], ...] = (
+    ("Forsendelse, bestilling / shipment, order", 20),
+    ("Kort", 92),
+    ("Grunn / reason", 100),
+    ("Mer / more", 135),
+)
 _ROWS_A_PAGE = 38
+_Row = TypeVar("_Row")
 
 
-def manifest_pdf(day: date, shipments: Sequence[Shipment], *, sender: Address) -> bytes:
-    """The day's list for the carrier as PDF: every letter, its weight and postage (net), sums at the end."""
+def manifest_pdf(
+    day: date, shipments: Sequence[Shipment], *, sender: Address, left_out: Sequence[LeftOut] = ()
+) -> bytes:
+    """The day's list for the carrier as PDF: every letter, its weight and postage (net), sums at the end.
+
+    What stays behind is named with its reason on pages of its own.
+    """
     buffer = io.BytesIO()
     canvas = open_canvas(buffer, title=f"Manifest {day.isoformat()}")
-    pages = [shipments[at : at + _ROWS_A_PAGE] for at in range(0, len(shipments), _ROWS_A_PAGE)] or [[]]
+    pages = _paged(shipments) or [[]]
+    behind = _paged(left_out)
+    count = len(pages) + len(behind)
     for number, page in enumerate(pages, start=1):
-        _draw_manifest_head(canvas, day, sender, f"{number} / {len(pages)}")
+        _draw_manifest_head(canvas, day, sender, f"{number} / {count}")
+        _draw_heading(canvas, _COLUMNS)
         for place, shipment in enumerate(page):
             _draw_manifest_row(canvas, shipment, 58 + 5.5 * place)
         if number == len(pages):
-            _draw_sums(canvas, shipments, 58 + 5.5 * len(page) + 3)
+            _draw_sums(canvas, shipments, 58 + 5.5 * len(page) + 3, behind=len(left_out))
+        canvas.showPage()
+    for number, rest in enumerate(behind, start=len(pages) + 1):
+        _draw_manifest_head(canvas, day, sender, f"{number} / {count}")
+        text_at(canvas, "Ikke med / not handed over", x=20, y=42, size=11, style="bold")
+        _draw_heading(canvas, _LEFT_OUT_COLUMNS)
+        for place, one in enumerate(rest):
+            _draw_left_out(canvas, one, 58 + 5.5 * place)
         canvas.showPage()
     canvas.save()
     return buffer.getvalue()
+
+
+def _paged(rows: Sequence[_Row]) -> list[Sequence[_Row]]:
+    return [rows[at : at + _ROWS_A_PAGE] for at in range(0, len(rows), _ROWS_A_PAGE)]
 
 
 def _draw_manifest_head(canvas: Canvas, day: date, sender: Address, page: str) -> None:
@@ -212,7 +239,10 @@ def _draw_manifest_head(canvas: Canvas, day: date, sender: Address, page: str) -
     text_at(canvas, day.isoformat(), x=195, y=22, size=11, align="right")
     text_at(canvas, page, x=195, y=28, size=9, align="right")
     text_at(canvas, f"{sender.recipient}, {sender.street}, {sender.postcode} {sender.city}", x=20, y=30, size=9)
-    for title, x in _COLUMNS:
+
+
+def _draw_heading(canvas: Canvas, columns: Sequence[tuple[str, float]]) -> None:
+    for title, x in columns:
         right = title in ("Kort", "Gram", "Porto")
         text_at(canvas, title, x=x, y=49, size=8, style="bold", align="right" if right else "left")
     canvas.setStrokeGray(0.3)
@@ -224,7 +254,7 @@ def _draw_manifest_row(canvas: Canvas, shipment: Shipment, y: float) -> None:
     place = f"{shipment.address.postcode} {shipment.address.city} {shipment.address.country}"
     lefts = (
         (str(shipment.number), 20, 12.0),
-        (shipment.booking or "–", 33, 40.0),
+        (shipment.carrier_number or shipment.booking or "–", 33, 40.0),
         (shipment.label_lines[0], 75, 42.0),
         (place, 119, 30.0),
     )
@@ -237,11 +267,20 @@ def _draw_manifest_row(canvas: Canvas, shipment: Shipment, y: float) -> None:
         text_at(canvas, text, x=x, y=y, size=8, align="right")
 
 
+def _draw_left_out(canvas: Canvas, one: LeftOut, y: float) -> None:
+    subject = f"{one.subject}  ({shipment_code(one.number)})" if one.number else one.subject
+    for text, x, room in ((subject, 20, 66.0), (one.reason.replace("_", " "), 100, 33.0), (one.detail, 135, 60.0)):
+        shown = shortened(text, room)
+        style, size = fitted(shown, width=room, size=8)
+        text_at(canvas, shown, x=x, y=y, size=size, style=style)
+    text_at(canvas, str(one.cards), x=92, y=y, size=8, align="right")
+
+
 def _net(shipment: Shipment) -> str:
     return nok(shipment.postage_net_ore)
 
 
-def _draw_sums(canvas: Canvas, shipments: Sequence[Shipment], y: float) -> None:
+def _draw_sums(canvas: Canvas, shipments: Sequence[Shipment], y: float, *, behind: int) -> None:
     canvas.line(20 * MM, (HEIGHT_MM - y + 4.5) * MM, 195 * MM, (HEIGHT_MM - y + 4.5) * MM)
     text_at(canvas, f"Sum: {len(shipments)} brev / letters", x=20, y=y, size=9, style="bold")
     sums = (
@@ -251,6 +290,9 @@ def _draw_sums(canvas: Canvas, shipments: Sequence[Shipment], y: float) -> None:
     )
     for text, x in sums:
         text_at(canvas, text, x=x, y=y, size=9, style="bold", align="right")
+    if behind:
+        words = f"{behind} står igjen, se siste side / {behind} stay behind, see the last page"
+        text_at(canvas, words, x=20, y=y + 6, size=8, grey=True)
     text_at(canvas, "Utlevert av / handed over by: ____________________", x=20, y=y + 14, size=9)
     text_at(canvas, "Mottatt av / received by: ____________________", x=115, y=y + 14, size=9)
 
@@ -258,17 +300,34 @@ def _draw_sums(canvas: Canvas, shipments: Sequence[Shipment], y: float) -> None:
 _CSV_HEADING = (
     *("day", "shipment", "code", "booking", "recipient", "street", "postcode", "city", "country", "cards"),
     *("weight_g", "thickness_mm", "product", "tariff", "postage_net", "vat_percent"),
+    *("carrier_number", "left_out_because", "left_out_detail"),
 )
 
 
-def manifest_csv(day: date, shipments: Sequence[Shipment]) -> bytes:
-    """The same list for a spreadsheet: semicolons, UTF-8 with BOM, CRLF; no cell can start a formula."""
+def manifest_csv(day: date, shipments: Sequence[Shipment], *, left_out: Sequence[LeftOut] = ()) -> bytes:
+    """The same list for a spreadsheet: semicolons, UTF-8 with BOM, CRLF; no cell can start a formula.
+
+    What stays behind follows, with a reason in `left_out_because`; its `shipment` is a number, or the order's.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerow(_CSV_HEADING)
-    for shipment in shipments:
-        writer.writerow([_formula_safe(cell) for cell in _manifest_cells(day, shipment)])
+    rows = (*(_manifest_cells(day, shipment) for shipment in shipments), *(_left_out_cells(day, o) for o in left_out))
+    for row in rows:
+        writer.writerow([_formula_safe(cell) for cell in row])
     return text.getvalue().encode("utf-8-sig")
+
+
+def _left_out_cells(day: date, one: LeftOut) -> tuple[str, ...]:
+    known = {
+        "day": day.isoformat(),
+        "shipment": str(one.number or one.subject),
+        "code": shipment_code(one.number) if one.number else "",
+        "cards": str(one.cards),
+        "left_out_because": one.reason,
+        "left_out_detail": one.detail,
+    }
+    return tuple(known.get(name, "") for name in _CSV_HEADING)
 
 
 def _manifest_cells(day: date, shipment: Shipment) -> tuple[str, ...]:
@@ -290,6 +349,9 @@ def _manifest_cells(day: date, shipment: Shipment) -> tuple[str, ...]:
         shipment.tariff,
         nok(shipment.postage_net_ore),
         str(shipment.vat_percent),
+        shipment.carrier_number or "",
+        "",
+        "",
     )
 
 

@@ -159,6 +159,31 @@ class Shipment(_Frozen):
     carrier_number: str | None = None
 
 
+LeftOutReason = Literal[
+    "not_drawn",
+    "no_number",
+    "not_scanned",
+    "not_booked",
+    "booking_unsure",
+    "booking_refused",
+    "held",
+    "waits_for_company",
+]
+
+
+class LeftOut(_Frozen):
+    """Something that a manifest does not hand over: a shipment with its number, or the ready cards of an order.
+
+    `detail` says more about the reason, without names of persons.
+    """
+
+    subject: str
+    number: int | None
+    cards: int
+    reason: LeftOutReason
+    detail: str
+
+
 class LetterCard(_Frozen):
     """A card as the letter and the packing list name it: its place in the letter, number, holder."""
 

@@ -95,6 +95,10 @@ class Effects:
         """Every effect of one kind, oldest plan first."""
         return self._all(select(effects).where(effects.c.kind == kind))
 
+    def of_kind_in(self, kind: EffectKind, state: EffectState) -> list[Effect]:
+        """Effects of one kind in one state, oldest plan first."""
+        return self._all(select(effects).where(effects.c.kind == kind, effects.c.state == state))
+
     def sent_before(self, at: datetime) -> list[Effect]:
         """Effects sent before `at` that nobody has settled: their sender is gone."""
         return self._all(select(effects).where(effects.c.state == EffectState.SENT, effects.c.sent_at < at))

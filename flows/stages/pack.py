@@ -154,6 +154,12 @@ def waiting(house: House, among: Sequence[str] | None = None) -> list[LetterOnBe
         return [_standing(uow, shipment_id) for shipment_id in ids if among is None or shipment_id in among]
 
 
+def missing_places(uow: UnitOfWork, shipment: Shipment) -> list[int]:
+    """The places of a letter whose cards are not scanned into it."""
+    scanned = uow.packing.scanned(shipment.shipment_id)
+    return [place for place, card_id in enumerate(shipment.card_ids, start=1) if card_id not in scanned]
+
+
 # --- opened again ----------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.left_out import left_out
 from flows.stages.letters import LETTERS, LETTERS_PER_CHUNK, letters_ready, undo
 from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
 from flows.stages.pack import CLOSE, booking_key
@@ -23,6 +24,7 @@ from shipping.documents import label, manifest_csv, manifest_pdf
 from shipping.holding import mail_holds as holds_of
 from shipping.models import (
     Booking,
+    LeftOut,
     MailHold,
     PlannedShipment,
     Promise,
@@ -262,13 +264,15 @@ def _to_list(house: House) -> list[Chunk]:
 
 def _list(house: House, chunk: Chunk) -> Tally:
     """One manifest of everything posted and not yet listed; then every manifest that was not handed over yet."""
+    holds = mail_holds(house)
     with house.store.begin() as uow:
         unlisted = uow.shipments.without_manifest()
         if unlisted:
             day = oslo_day(house.clock.now())
             manifest_id = f"M-{uow.series.next('manifest'):06d}"
             uow.shipments.listed([shipment.shipment_id for shipment in unlisted], manifest_id)
-            request = {"manifest": manifest_id, "day": day.isoformat()}
+            behind = [one.model_dump() for one in left_out(house, uow, holds)]
+            request = {"manifest": manifest_id, "day": day.isoformat(), "left_out": behind}
             uow.effects.plan(f"manifest:{manifest_id}", EffectKind.MANIFEST, manifest_id, request)
         open_keys = [effect.key for effect in uow.effects.open_of(EffectKind.MANIFEST)]
     total = Tally()
@@ -281,8 +285,9 @@ def _hand_over(house: House, effect: Effect) -> Answer:
     with house.store.read() as uow:
         shipments = uow.shipments.of_manifest(effect.subject)
     day = date.fromisoformat(effect.request["day"])
-    pdf = manifest_pdf(day, shipments, sender=house.settings.seller.address)
-    csv = manifest_csv(day, shipments)
+    behind = [LeftOut.model_validate(one) for one in effect.request.get("left_out", [])]
+    pdf = manifest_pdf(day, shipments, sender=house.settings.seller.address, left_out=behind)
+    csv = manifest_csv(day, shipments, left_out=behind)
     name = f"manifest/{effect.subject}"
     keep(
         house,

@@ -11,6 +11,7 @@ import pytest
 import zxingcpp
 from pydantic import SecretStr
 
+from cards.effects import EffectKind
 from cards.errors import Refused
 from flows.house import House, open_house
 from flows.settings import Settings
@@ -74,6 +75,9 @@ def test_a_letter_without_a_number_waits_undrawn_and_goes_once_there_is_one(
         with house.store.read() as uow:
             assert uow.documents.of_subject("S-000002") == []
             assert uow.shipments.counts() == {"packed": 1, "posted": 1}
+            (manifest,) = uow.effects.all_of(EffectKind.MANIFEST)
+        behind = manifest.request["left_out"]
+        assert [(one["subject"], one["reason"]) for one in behind] == [("S-000002", "no_number")]
         add_range(house, NumberKind(kind), prefix, first + 1, first + 9, source="another letter")
         run_line(house, SHIP)
         for shipment_id, number in zip(("S-000001", "S-000002"), numbers, strict=True):

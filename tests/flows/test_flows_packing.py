@@ -4,6 +4,8 @@ What a person can do wrong there is done wrong once: another letter's card, a fo
 a spoiled blank, a card that fails in the field.
 """
 
+import csv
+import io
 import shutil
 import threading
 from collections.abc import Iterator
@@ -18,20 +20,23 @@ import pytest
 import zxingcpp
 from pydantic import SecretStr
 
-from cards.errors import Refused
-from cards.life import CardState
+from cards.effects import EffectKind, EffectState
+from cards.errors import HseCardError, Refused, Unavailable
+from cards.life import CardState, Hold, HoldReason
 from flows.house import House, open_house
 from flows.settings import Settings
 from flows.stages.by_hand import receive_blanks
 from flows.stages.encode import ENCODE
 from flows.stages.fault_reports import report_fault
 from flows.stages.intake import import_orders
+from flows.stages.left_out import left_out
 from flows.stages.line import run_line, run_stage
 from flows.stages.outcomes import spoil
 from flows.stages.pack import Packed, card_code, reopen, scan, waiting
 from flows.stages.produce import PRODUCE
 from flows.stages.ship import SHIP
 from shipping.adapters.bring_standin import CUSTOMER, KEY, UID, BringStandIn
+from shipping.models import MailHold
 from store.audit import violations
 from store.database import Store
 from tests.console.terminal import PHOTOS, order, put
@@ -324,3 +329,69 @@ def test_each_run_has_one_list_of_its_letters_and_a_letter_stands_on_one(house: 
     run_line(house, SHIP)
     with house.store.read() as uow:
         assert [one.document_id for one in uow.documents.all() if one.kind == "packing_list"] == [paper.document_id]
+
+
+# --- what stays behind -----------------------------------------------------------------------------------------
+
+
+def _left_out(house: House, manifest: str = "M-000001") -> list[tuple[str, str, str]]:
+    """What the kept CSV names as not handed over."""
+    with house.store.read() as uow:
+        paper = uow.documents.get(f"manifest/{manifest}.csv")
+    assert paper is not None
+    text = house.blobs.get(paper.blob_key).decode("utf-8-sig")
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=";")
+    named = [(row["shipment"], row["left_out_because"], row["left_out_detail"]) for row in rows]
+    return [row for row in named if row[1]]
+
+
+def test_the_manifest_names_the_letter_that_was_not_scanned(house: House) -> None:
+    codes = _card_codes(house)
+    scan(house, TWO, [codes["TWO-1"]])
+    scan(house, ONE, [codes["XONE-1"]])
+    run_line(house, SHIP)
+    assert _left_out(house) == [("2", "not_scanned", "places 2")]
+    scan(house, TWO, [codes["TWO-2"]])
+    run_line(house, SHIP)
+    assert _left_out(house, "M-000002") == []
+
+
+def _boom(house: House, what: type[HseCardError], letter: str) -> House:
+    """A house whose carrier ends the booking of one letter so."""
+
+    def fail(number: int, name: str) -> None:
+        with house.store.read() as uow:
+            sent = [effect.subject for effect in uow.effects.in_state(EffectState.SENT)]
+        if name == "before carrier.book" and sent == [letter]:
+            raise what("carrier.city_refused" if what is Refused else "carrier.answer_lost", "no", fix="look")
+
+    return watched(house, Fate(fail))
+
+
+@pytest.mark.parametrize("what", [Refused, Unavailable])
+def test_the_manifest_names_the_booking_that_failed(house: House, what: type[HseCardError]) -> None:
+    codes = _card_codes(house)
+    scan(house, TWO, [codes["TWO-1"], codes["TWO-2"]])
+    scan(house, ONE, [codes["XONE-1"]])
+    run_line(_boom(house, what, ONE), SHIP)
+    said = {Refused: ("booking_refused", "carrier.city_refused"), Unavailable: ("not_booked", "")}
+    assert _left_out(house) == [("1", *said[what])]
+
+
+def test_the_manifest_names_the_booking_in_doubt_and_cards_that_are_held(house: House) -> None:
+    codes = _card_codes(house)
+    scan(house, TWO, [codes["TWO-1"], codes["TWO-2"]])
+    with house.store.begin() as uow:
+        uow.shipments.cancel(ONE)
+        changes: dict[str, Any] = {"actor": "kari", "what": "unpacked", "shipment_id": None}
+        uow.cards.advance("XONE-1", CardState.PACKED, CardState.PROVED, **changes)
+        uow.cards.hold("XONE-1", CardState.PROVED, Hold(reason=HoldReason.BY_HAND, fix="ask"), actor="kari")
+        holds = [MailHold(address_key="k", card_ids=("TWO-1",), until=date(2026, 11, 27), waits_for=("NEXT-1",))]
+        uow.effects.plan(f"book:{TWO}", EffectKind.BOOK, TWO, {"shipment": TWO})
+        assert uow.effects.start(f"book:{TWO}")
+        named = [(one.subject, one.reason, one.detail) for one in left_out(house, uow, holds)]
+    assert named == [
+        (TWO, "booking_unsure", ""),
+        ("XONE", "held", "by_hand"),
+        ("TWO", "waits_for_company", "until 2026-11-27 for NEXT-1"),
+    ]

@@ -13,7 +13,7 @@ from cards.address import Address
 from cards.errors import Refused, Unavailable
 from shipping.adapters.folder import FolderCarrier
 from shipping.documents import WINDOW_MM, label, letter, manifest_csv, manifest_pdf
-from shipping.models import LetterCard, Shipment, ShipmentState
+from shipping.models import LeftOut, LetterCard, Shipment, ShipmentState
 from shipping.numbers import check_digit, shipment_code, shipment_number
 
 MM = 72 / 25.4
@@ -111,6 +111,39 @@ def test_the_manifest_sums_up_and_starts_no_formula():
     assert (rows[1]["recipient"], rows[1]["street"], rows[1]["city"]) == ("'=HYPERLINK(1)", "'\t=1", "'-2")
     text = pypdfium2.PdfDocument(manifest_pdf(date(2026, 11, 23), [_shipment()] * 3, sender=SENDER))[0].get_textpage()
     assert "67.20" in text.get_text_range()
+
+
+BEHIND = [
+    LeftOut(subject="S-000013", number=13, cards=2, reason="not_scanned", detail="places 1 2"),
+    LeftOut(subject="=B-1", number=None, cards=1, reason="held", detail="@tariff_unknown"),
+]
+
+
+def test_the_manifest_names_what_stays_behind_with_its_reason_and_starts_no_formula():
+    day = date(2026, 11, 23)
+    content = manifest_csv(day, [_shipment(carrier_number="RR473124829NO")], left_out=BEHIND).decode("utf-8-sig")
+    gone, unscanned, held = csv.DictReader(io.StringIO(content, newline=""), delimiter=";")
+    assert (gone["carrier_number"], gone["left_out_because"]) == ("RR473124829NO", "")
+    assert (unscanned["code"], unscanned["cards"], unscanned["weight_g"]) == ("S00000013", "2", "")
+    assert (unscanned["left_out_because"], unscanned["left_out_detail"]) == ("not_scanned", "places 1 2")
+    assert (held["shipment"], held["left_out_because"], held["left_out_detail"]) == (
+        "'=B-1",
+        "held",
+        "'@tariff_unknown",
+    )
+
+
+@pytest.mark.parametrize("count", [1, 38, 39, 90])
+def test_pages_of_what_stays_behind_follow_the_manifest(count):
+    behind = [
+        LeftOut(subject=f"S-{n:06d}", number=n, cards=1, reason="no_number", detail="") for n in range(1, count + 1)
+    ]
+    made = manifest_pdf(date(2026, 11, 23), [_shipment()], sender=SENDER, left_out=behind)
+    first, *rest = (page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(made))
+    assert f"{count} stay behind" in first
+    assert len(rest) == -(-count // 38)
+    assert all("".join(rest).count(one.subject) == 1 for one in behind)
+    assert made == manifest_pdf(date(2026, 11, 23), [_shipment()], sender=SENDER, left_out=behind)
 
 
 def test_numbers_check_and_read_back():
