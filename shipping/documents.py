@@ -39,8 +39,10 @@ ADDRESS_WIDTH_MM = 74.0
 CODE_SIZE_MM = 11.0
 CODE_LEFT_MM = 100.0
 CODE_TOP_MM = 53.0
-FIVE_LINES = (50.0, 5.0, 11.0)  # first baseline mm, step mm, size pt: 10–12 pt and spacing 1–1.5 as Posten asks
-SIX_LINES = (50.0, 4.0, 10.0)
+# First baseline mm, step mm, size pt: 10–12 pt and spacing 1–1.5 as Posten asks. The tallest capital of the typeface
+# (1.07 of the size, two marks on it) and its deepest letter (0.28) keep the slack too.
+FIVE_LINES = (51.2, 4.65, 11.0)
+SIX_LINES = (50.8, 3.83, 10.0)
 
 # C5 folds at 148.5, C6/5 at 99 and 198: only the panel below 198 mm holds a card upright in both.
 FOLDS_MM = (99.0, 148.5, 198.0)

@@ -197,14 +197,15 @@ def end_of(house: House) -> End:
 
 def but_for_the_numbers(end: End) -> End:
     """The same end with what two processes at once may do in another order left out: whose invoice is the first, and
-    how many manifests the same letters stand on.
+    how many manifests and packing lists the same letters stand on.
 
     Every other document and file must still be there, once.
     """
     facts = dict(end.facts)
     invoices = [{k: v for k, v in invoice.items() if k not in ("number", "kid")} for invoice in facts["invoices"]]
     facts["invoices"] = sorted(invoices, key=lambda invoice: str(invoice["deliveries"]))
-    facts["documents"] = sorted(name for name in facts["documents"] if "manifest" not in name)
+    lists = ("manifest", "packing_list")
+    facts["documents"] = sorted(name for name in facts["documents"] if not name.startswith(lists))
     facts["files"] = Counter(name.partition("/")[0] for name in facts["files"] if "manifest" not in name)
     facts["effects"] = dict.fromkeys(facts["effects"], 0)  # one more for each manifest
     return End(facts)
