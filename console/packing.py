@@ -70,22 +70,22 @@ def pack(
         if reopen:
             return _reopen(house, str(letter), cards or [], as_json=as_json, dry_run=dry_run)
         if letter is not None:
-            return _pack_once(house, letter, cards or [], as_json=as_json)
-        return _pack_by_scanner(house, sys.stdin, as_json=as_json)
+            return _pack_once(house, letter, cards or [], as_json=as_json, dry_run=dry_run)
+        return _pack_by_scanner(house, sys.stdin, as_json=as_json, dry_run=dry_run)
 
 
 # --- scanning --------------------------------------------------------------------------------------------------
 
 
-def _pack_once(house: "House", letter: str, cards: Sequence[str], *, as_json: bool) -> int:
+def _pack_once(house: "House", letter: str, cards: Sequence[str], *, as_json: bool, dry_run: bool) -> int:
     from flows.stages.pack import scan
 
     packed = scan(house, letter, cards)
-    _tell(packed, as_json=as_json)
+    _tell(packed, as_json=as_json, dry_run=dry_run)
     return exit_code_of(packed.problems)
 
 
-def _pack_by_scanner(house: "House", lines: Iterable[str], *, as_json: bool) -> int:
+def _pack_by_scanner(house: "House", lines: Iterable[str], *, as_json: bool, dry_run: bool) -> int:
     from flows.stages.pack import scan
 
     if sys.stdin.isatty():
@@ -95,7 +95,7 @@ def _pack_by_scanner(house: "House", lines: Iterable[str], *, as_json: bool) -> 
     for code in filter(None, map(str.strip, lines)):
         is_letter = code.startswith("S")  # a card's code is a web address
         packed = scan(house, code) if is_letter else scan(house, letter, [code])
-        _tell(packed, as_json=as_json)
+        _tell(packed, as_json=as_json, dry_run=dry_run)
         if packed.problems:
             letter = None
         elif is_letter:
@@ -104,10 +104,10 @@ def _pack_by_scanner(house: "House", lines: Iterable[str], *, as_json: bool) -> 
     return exit_code_of(problems)
 
 
-def _tell(packed: "Packed", *, as_json: bool) -> None:
+def _tell(packed: "Packed", *, as_json: bool, dry_run: bool) -> None:
     if as_json:
         for told in _lines_of(packed):
-            sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps({"dry_run": dry_run, **told}, ensure_ascii=False) + "\n")
         sys.stdout.flush()
         return
     out = Console(highlight=False)
@@ -122,6 +122,8 @@ def _tell(packed: "Packed", *, as_json: bool) -> None:
     for problem in packed.problems:
         out.bell()
         out.print(_loud(problem, at_letter=packed.letter is not None))
+    if dry_run:
+        out.print(line("Nothing was changed.", "dim"))
 
 
 def _named(card: "LetterCard") -> str:

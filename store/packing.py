@@ -35,10 +35,12 @@ class Packing:
 
     def scan(self, shipment_id: str, card_id: str, *, by: str) -> bool:
         """The card was scanned into the letter. False when it lies in it already."""
+        row = {"shipment_id": shipment_id, "card_id": card_id, "scanned_at": self._tx.now(), "scanned_by": by}
+        if self._tx.insert_new(packing_scans, {**row, "round": 1}):
+            return True
         of_pair = and_(packing_scans.c.shipment_id == shipment_id, packing_scans.c.card_id == card_id)
-        before = self._tx.connection.scalar(select(func.count()).select_from(packing_scans).where(of_pair))
-        row = {"shipment_id": shipment_id, "card_id": card_id, "round": int(before or 0) + 1}
-        return self._tx.insert_new(packing_scans, {**row, "scanned_at": self._tx.now(), "scanned_by": by})
+        last = self._tx.connection.scalar(select(func.max(packing_scans.c.round)).where(of_pair))
+        return self._tx.insert_new(packing_scans, {**row, "round": int(last or 0) + 1})
 
     def scanned(self, shipment_id: str) -> frozenset[str]:
         """The cards that lie in the letter by their scans."""

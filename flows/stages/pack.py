@@ -106,8 +106,9 @@ def _scan_card(house: House, uow: UnitOfWork, letter: Shipment, code: str) -> Sc
     belongs = card.shipment_id if card and card.state is CardState.PACKED else None
     try:
         genuine = check_code(code, card, expected)
-        words = _place_in_words(uow, genuine) if belongs else None
-        check_card(genuine, letter, belongs=words, spoiled=_has_spoiled_only(uow, genuine))
+        elsewhere = _place_in_words(uow, genuine) if belongs not in (None, letter.shipment_id) else None
+        spoiled = belongs is None and _has_spoiled_only(uow, genuine)
+        check_card(genuine, letter, belongs=elsewhere, spoiled=spoiled)
     except Refused as fault:
         named = card.card_id if card else None
         kept = {"shipment_id": letter.shipment_id, "card_id": named, "belongs_to": belongs}

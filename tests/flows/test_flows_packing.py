@@ -6,6 +6,7 @@ a spoiled blank, a card that fails in the field.
 
 import csv
 import io
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from cards.effects import EffectKind, EffectState
 from cards.errors import HseCardError, Refused, Unavailable
 from cards.life import CardState, Hold, HoldReason
 from flows.house import House, open_house
-from flows.settings import Settings
+from flows.settings import Settings, read_settings
 from flows.stages.by_hand import receive_blanks
 from flows.stages.encode import ENCODE
 from flows.stages.fault_reports import report_fault
@@ -301,6 +302,22 @@ def test_the_twin_of_the_bench_packs_in_its_own_name_through_the_same_door(packe
         with house.store.read() as uow:
             assert uow.packing.scanned(TWO) == {"TWO-1", "TWO-2"}
         assert violations(house.store, house.blobs) == []
+
+
+def test_production_packs_by_people() -> None:
+    seller = {"name": "Kort AS", "org_number": "310149942", "bank_account": "15031234567"}
+    address = {"recipient": "Kort AS", "street": "Storgata 5", "postcode": "0184", "city": "Oslo"}
+    given = {
+        "HSECARD_ENVIRONMENT": "production",
+        "HSECARD_SECRET": "a secret",
+        "HSECARD_ENCODERS": '["pcsc:reader"]',
+        "HSECARD_KEYS": "pkcs11:token=cards?module-path=/lib/hsm.so",
+        "HSECARD_SELLER": json.dumps({**seller, "address": address}),
+    }
+    with pytest.raises(Refused, match=r"settings\.unsafe") as refused:
+        read_settings(given)
+    assert refused.value.field == "HSECARD_PACKING"
+    assert read_settings({**given, "HSECARD_PACKING": "scan"}).packing == "scan"
 
 
 def test_the_label_that_bring_drew_is_kept_beside_ours(packed_home: Path, tmp_path: Path) -> None:
