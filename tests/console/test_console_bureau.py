@@ -181,7 +181,8 @@ def test_a_refund_takes_two_people(bureau: Terminal, tmp_path: Path) -> None:
 def test_documents_are_exported_under_their_names(bureau: Terminal, tmp_path: Path) -> None:
     bureau("day")
     listed = bureau("documents", "list", "--json").json["documents"]
-    assert {document["kind"] for document in listed} == {"letter", "label", "manifest", "invoice", "ehf"}
+    kinds = {"letter", "label", "packing_list", "manifest", "invoice", "ehf"}
+    assert {document["kind"] for document in listed} == kinds
     out = tmp_path / "out"
     files = bureau("documents", "export", out, "--json").json["files"]
     assert len(files) == len(listed)
