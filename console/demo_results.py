@@ -159,7 +159,7 @@ def _paths(out: Path, results: Results) -> list[RenderableType]:
     return [
         line("\nLook at", "bold"),
         *(line(f"  {path}") for path in pictures),
-        line(f"  {out / 'documents'}/  ({documents} letters, labels, manifests, invoices, credit notes)"),
+        line(f"  {out / 'documents'}/  ({documents} letters, labels, lists, invoices, credit notes)"),
         line(f"  {out / 'summary.json'}"),
         *([line("This run changed nothing: summary.json has the same bytes as before.", "green")] * results.unchanged),
     ]

@@ -84,11 +84,11 @@ def letter_cards(cards: list[Card]) -> list[LetterCard]:
     ]
 
 
-def undo(house: House, uow: UnitOfWork, shipment_id: str, fault: HseCardError) -> Shipment:
+def undo(house: House, uow: UnitOfWork, shipment_id: str, fault: HseCardError) -> None:
     """The letter cannot go: it is cancelled, and its cards are held for a person to correct the address."""
     shipment = uow.shipments.get(shipment_id)
     if not uow.shipments.cancel(shipment_id):
-        return shipment
+        return
     hold = Hold(reason=HoldReason.ADDRESS_INVALID, detail=fault.code, field="deliver_to", fix=fault.fix)
     for card_id in shipment.card_ids:
         uow.cards.advance(
@@ -101,7 +101,6 @@ def undo(house: House, uow: UnitOfWork, shipment_id: str, fault: HseCardError) -
             shipment_id=None,
         )
         uow.cards.hold(card_id, CardState.PROVED, hold, actor=house.actor)
-    return shipment
 
 
 LETTERS = Stage("letters", _to_letter, _letter)
