@@ -45,6 +45,7 @@ def pack(
     cards: CardCodes = None,
     by: By,
     waiting: Annotated[bool, typer.Option("--waiting", help="List the letters that are not closed.")] = False,
+    refused: Annotated[bool, typer.Option("--refused", help="List the scans that were turned away.")] = False,
     reopen: Annotated[
         bool, typer.Option("--reopen", help="These cards (or all) were taken out of the letter again.")
     ] = False,
@@ -62,9 +63,11 @@ def pack(
     """
     if reopen and letter is None:
         raise Refused("pack.no_letter", "no letter was named", field="LETTER", fix="name the letter to open again")
-    with at_work("reader" if waiting or list_to else by, dry_run=dry_run) as house:
+    with at_work("reader" if waiting or refused or list_to else by, dry_run=dry_run) as house:
         if waiting:
             return _tell_waiting(house, as_json=as_json)
+        if refused:
+            return _tell_refused(house, as_json=as_json)
         if list_to is not None:
             return _write_list(house, list_to, as_json=as_json, dry_run=dry_run)
         if reopen:
@@ -204,6 +207,25 @@ def _tell_waiting(house: "House", *, as_json: bool) -> int:
     heading = ("letter", "recipient", "place", "cards", "missing places")
     shown = [table("Letters that are not closed", heading, rows, right=("cards",))]
     return answer({"letters": [_document(on_bench) for on_bench in letters]}, shown, as_json=as_json)
+
+
+def _tell_refused(house: "House", *, as_json: bool) -> int:
+    with house.store.read() as uow:
+        scans = uow.packing.refusals()
+    rows = [
+        (
+            one.refused_at.strftime("%Y-%m-%d %H:%M:%S"),
+            one.refused_by,
+            one.code.removeprefix("pack.").replace("_", " "),
+            one.shipment_id,
+            one.card_id,
+            one.belongs_to,
+        )
+        for one in scans
+    ]
+    heading = ("at (UTC)", "who", "why", "letter", "card", "belongs in")
+    shown = [table("Scans that were turned away", heading, rows)]
+    return answer({"refused_scans": [one.model_dump(mode="json") for one in scans]}, shown, as_json=as_json)
 
 
 def _write_list(house: "House", path: Path, *, as_json: bool, dry_run: bool) -> int:

@@ -64,6 +64,14 @@ def test_after_a_wrong_card_the_letter_is_scanned_again(bench: Terminal, monkeyp
     assert bench("status", "--json").json["packing"] == {"letters": 1, "cards_missing": 1, "refused_scans": 2}
 
 
+def test_what_was_turned_away_is_listed(bench: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    _scanner(bench, monkeypatch, "S00000002", _codes()["ONE-1"], options=("--by", "ola"))
+    (kept,) = bench("pack", "--refused", "--json").json["refused_scans"]
+    assert (kept["refused_by"], kept["code"]) == ("ola", "pack.other_letter")
+    assert (kept["shipment_id"], kept["card_id"], kept["belongs_to"]) == ("S-000002", "ONE-1", "S-000001")
+    assert "2026-11-23 07:00:00 ola other letter S-000002 ONE-1 S-000001" in bench("pack", "--refused").words
+
+
 def test_a_wrong_card_rings_in_red(bench: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     said = _scanner(bench, monkeypatch, "S00000002", _codes()["ONE-1"])
