@@ -21,7 +21,7 @@ from typing import Any
 
 from cards.adapters.system import SystemClock
 from flows.stages.line import chunks_of
-from flows.stages.ship import KEYS_PER_CHUNK
+from flows.stages.planning import KEYS_PER_CHUNK
 from shipping.models import PostageCharge
 from shipping.planning import divider, plan
 from shipping.postage_audit import audit

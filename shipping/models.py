@@ -1,8 +1,13 @@
-"""What goes in and out of the shipping room: addresses read, shipments planned, postage priced, charges audited."""
+"""What goes in and out of the shipping room: addresses read, shipments planned, postage priced, charges audited.
 
+What crosses a border is checked when it is made; what is counted by the half million between the database and the
+planner is a plain tuple.
+"""
+
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -69,7 +74,7 @@ class WeightModel(_Frozen):
     cards_per_sheet: int
 
 
-class WaitingCard(_Frozen):
+class WaitingCard(NamedTuple):
     """A proved card that waits for a shipment, with the address it is going to.
 
     `ordered_on` is the Oslo day that the promise counts from; None for a card that may not wait for company (a
@@ -107,7 +112,8 @@ class MailHold(_Frozen):
     waits_for: tuple[str, ...]
 
 
-class PlannedShipment(_Frozen):
+@dataclass(frozen=True)
+class PlannedShipment:
     """Cards for one address in one letter, its weight, thickness and the tariff row that prices it.
 
     `shares` is the net postage each order bears, summing to the row's net price to the øre.

@@ -389,13 +389,18 @@ class Cards:
         return [(row[0], row[1]) for row in self._tx.connection.execute(grouped)]
 
     def waiting_for_shipment(self, keys: Sequence[str]) -> list[WaitingCard]:
-        """Proved cards for these valid addresses, those for one address side by side."""
+        """Proved cards for these valid addresses, those for one address side by side.
+
+        In a transaction that writes, the cards and their orders are held as they are until its end.
+        """
         query = (
             select(cards.c.card_id, cards.c.order_number, orders.c.address_key, orders.c.approved_at, _MAY_NOT_WAIT)
             .join(orders, orders.c.order_number == cards.c.order_number)
             .where(cards.c.state == CardState.PROVED, orders.c.address_valid, orders.c.address_key.in_(keys))
             .order_by(orders.c.address_key, cards.c.order_number, cards.c.line, cards.c.card_id)
         )
+        if self._tx.writing:
+            query = query.with_for_update(of=[cards, orders], key_share=True)
         return [
             WaitingCard(
                 card_id=row[0],

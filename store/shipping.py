@@ -31,29 +31,28 @@ class Shipments:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    def add(self, shipment: Shipment) -> None:
-        """Keep a packed shipment with its cards and shares.
+    def add(self, *new: Shipment) -> None:
+        """Keep planned shipments with their cards and shares, all or none.
 
-        Raises Refused `shipment.card_taken` when a card lies in another live shipment, `shipment.known` when the id
-        or the number is taken.
+        Raises Refused `shipment.card_taken` when a card lies in another live shipment, `shipment.known` when an id or
+        a number is taken.
         """
-        row = shipment.model_dump(mode="json", include={"address", "label_lines"})
-        row |= shipment.model_dump(exclude={*_LISTED_APART, *row})
-        key = {"shipment_id": shipment.shipment_id}
         with self._tx.whole():
-            if not self._tx.insert_new(shipments, row):
-                raise Refused(
-                    "shipment.known",
-                    f"shipment {shipment.shipment_id} or its number {shipment.number} exists already",
-                    fix="pack again: the next number is taken from the series",
-                )
-            for place, card_id in enumerate(shipment.card_ids, start=1):
-                live = shipment.state is not ShipmentState.CANCELLED
-                if not self._tx.insert_new(shipment_cards, {**key, "place": place, "card_id": card_id, "live": live}):
-                    raise _taken(card_id)
-            for place, (order_number, net_ore) in enumerate(shipment.shares, start=1):
-                share = {**key, "place": place, "order_number": order_number, "net_ore": net_ore}
-                self._tx.insert_new(shipment_shares, share)
+            if not self._tx.insert_many_new(shipments, [_row_of(shipment) for shipment in new]):
+                raise _known(new)
+            if not self._tx.insert_many_new(shipment_cards, [row for shipment in new for row in _card_rows(shipment)]):
+                raise self._taken(new)
+            self._tx.insert_many_new(shipment_shares, [row for shipment in new for row in _share_rows(shipment)])
+
+    def _taken(self, new: Sequence[Shipment]) -> Refused:
+        ids, inside = [s.shipment_id for s in new], [card_id for s in new for card_id in s.card_ids]
+        elsewhere = shipment_cards.c.live & shipment_cards.c.shipment_id.not_in(ids)
+        query = select(func.min(shipment_cards.c.card_id)).where(elsewhere, shipment_cards.c.card_id.in_(inside))
+        return Refused(
+            "shipment.card_taken",
+            f"card {self._tx.connection.scalar(query)} lies in another live shipment",
+            fix="nothing to do: it goes with the other letter",
+        )
 
     def get(self, shipment_id: str) -> Shipment:
         """The shipment. Raises Refused `shipment.unknown`."""
@@ -223,9 +222,26 @@ class Postage:
         return found
 
 
-def _taken(card_id: str) -> Refused:
+def _row_of(shipment: Shipment) -> dict[str, Any]:
+    row = shipment.model_dump(mode="json", include={"address", "label_lines"})
+    return row | shipment.model_dump(exclude={*_LISTED_APART, *row})
+
+
+def _card_rows(shipment: Shipment) -> list[dict[str, Any]]:
+    of = {"shipment_id": shipment.shipment_id, "live": shipment.state is not ShipmentState.CANCELLED}
+    return [{**of, "place": place, "card_id": card_id} for place, card_id in enumerate(shipment.card_ids, start=1)]
+
+
+def _share_rows(shipment: Shipment) -> list[dict[str, Any]]:
+    return [
+        {"shipment_id": shipment.shipment_id, "place": place, "order_number": order_number, "net_ore": net_ore}
+        for place, (order_number, net_ore) in enumerate(shipment.shares, start=1)
+    ]
+
+
+def _known(new: Sequence[Shipment]) -> Refused:
     return Refused(
-        "shipment.card_taken",
-        f"card {card_id} lies in another live shipment",
-        fix="nothing to do: it goes with the other letter",
+        "shipment.known",
+        f"a number from {new[0].number} to {new[-1].number}, or its shipment, exists already",
+        fix="pack again: the next number is taken from the series",
     )

@@ -1,8 +1,4 @@
-"""From proved card to posted shipment: grouped by address key, priced by the day's tariff, lettered, booked, listed.
-
-The whole shipment is planned, with its cards, in one transaction; a card that somebody else took makes the plan fall
-and be made again.
-"""
+"""From planned shipment to posted letter: drawn, booked at the carrier, listed on a manifest and handed over."""
 
 from datetime import date
 
@@ -13,128 +9,13 @@ from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
-from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
-from shipping.countries import zone_of
+from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
+from flows.stages.planning import PACK
 from shipping.documents import label, letter, manifest_csv, manifest_pdf
-from shipping.holding import mail_holds as holds_of
-from shipping.models import (
-    Booking,
-    LetterCard,
-    MailHold,
-    PlannedShipment,
-    Promise,
-    Shipment,
-    ShipmentState,
-    WaitingCard,
-)
-from shipping.planning import plan
+from shipping.models import Booking, LetterCard, Shipment, ShipmentState
 from store.database import UnitOfWork
 
-KEYS_PER_CHUNK = 250
 LETTERS_PER_CHUNK = 50
-
-
-class _Raced(Exception):
-    """Another worker took one of the cards: this shipment is not made, the next look finds what is left."""
-
-
-# --- grouping and postage --------------------------------------------------------------------------------------
-
-
-def mail_holds(house: House) -> list[MailHold]:
-    """The addresses whose ready cards wait today for company that is on its way, each with its last day."""
-    if house.settings.hold_mail == "never":
-        return []
-    with house.store.read() as uow:
-        coming = uow.cards.coming_to_waiting()
-        keys = sorted({order.address_key for order in coming})
-        waiting = [card for some in chunks_of(keys, KEYS_PER_CHUNK) for card in uow.cards.waiting_for_shipment(some)]
-    promise = Promise(
-        promised_days=house.settings.promised_days,
-        transit_days=house.settings.transit_days,
-        production_days=house.settings.production_days,
-    )
-    return holds_of(waiting, coming, today=oslo_day(house.clock.now()), promise=promise)
-
-
-def _to_pack(house: House) -> list[Chunk]:
-    """Chunks of address keys: what goes to one address is decided together, and one address is never parted."""
-    held = {hold.address_key for hold in mail_holds(house)}
-    with house.store.read() as uow:
-        keys = [key for key, _ in uow.cards.addresses_waiting() if key not in held]
-    return chunks_of(keys, KEYS_PER_CHUNK)
-
-
-def _pack(house: House, chunk: Chunk) -> Tally:
-    with house.store.read() as uow:
-        waiting = uow.cards.waiting_for_shipment(chunk)
-        orders = {card.address_key: uow.orders.get(card.order_number) for card in waiting}
-    zones = {key: zone_of(order.deliver_to.country) for key, order in orders.items()}
-    planned, unpriced = plan(
-        waiting,
-        day=oslo_day(house.clock.now()),
-        zone_of_key=zones.__getitem__,
-        rows=house.tariffs,
-        weights=house.weights,
-        handling_ore=house.settings.handling_ore,
-    )
-    total = tally(_hold_unpriced(house, card, fault) for card, fault in unpriced)
-    total += Tally(problems=tuple(Problem.of(card.card_id, fault) for card, fault in unpriced))
-    return total + tally(_pack_shipment(house, shipment) for shipment in planned)
-
-
-def _hold_unpriced(house: House, card: WaitingCard, fault: Refused) -> str:
-    hold = Hold(reason=HoldReason.TARIFF_UNKNOWN, detail=fault.code, fix=fault.fix)
-    with house.store.begin() as uow:
-        return "held" if uow.cards.hold(card.card_id, CardState.PROVED, hold, actor=house.actor) else "already_done"
-
-
-def _pack_shipment(house: House, planned: PlannedShipment) -> str:
-    try:
-        with house.store.begin() as uow:
-            shipment = _shipment(house, uow, planned)
-            for card_id in planned.card_ids:
-                _pack_card(house, uow, card_id, shipment)
-            uow.shipments.add(shipment)
-    except _Raced:
-        return "already_done"
-    return "packed"
-
-
-def _pack_card(house: House, uow: UnitOfWork, card_id: str, shipment: Shipment) -> None:
-    packed = uow.cards.advance(
-        card_id,
-        CardState.PROVED,
-        CardState.PACKED,
-        actor=house.actor,
-        what="packed",
-        details={"shipment": shipment.shipment_id},
-        shipment_id=shipment.shipment_id,
-    )
-    if not packed:
-        raise _Raced(card_id)
-
-
-def _shipment(house: House, uow: UnitOfWork, planned: PlannedShipment) -> Shipment:
-    number = uow.series.next("shipment")
-    order = uow.orders.get(uow.cards.get(planned.card_ids[0]).order_number)
-    return Shipment(
-        shipment_id=f"S-{number:06d}",
-        number=number,
-        address_key=planned.address_key,
-        address=order.deliver_to,
-        label_lines=order.label_lines,
-        card_ids=planned.card_ids,
-        weight_g=planned.weight_g,
-        thickness_mm=planned.thickness_mm,
-        product=planned.row.product,
-        tariff=planned.row.tariff,
-        postage_net_ore=planned.row.net_ore,
-        vat_percent=planned.row.vat_percent,
-        shares=planned.shares,
-        state=ShipmentState.PACKED,
-        planned_on=oslo_day(house.clock.now()),
-    )
 
 
 # --- letters and labels ----------------------------------------------------------------------------------------
@@ -343,7 +224,7 @@ def _nothing_more(house: House, uow: UnitOfWork, effect: Effect, answer: Answer)
 HAND_OVER = Act(send=_hand_over, look_up=_hand_over_again, apply=_nothing_more, refuse=leave_to_a_person)
 
 SHIP = (
-    Stage("pack", _to_pack, _pack),
+    PACK,
     Stage("letters", _to_letter, _letter),
     Stage("post", _to_post, _post),
     Stage("manifest", _to_list, _list),
