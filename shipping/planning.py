@@ -4,7 +4,7 @@ One letter is not always cheapest (in 2021 a letter of 400 g cost more than two 
 exactly by dynamic programming over the number of cards.
 """
 
-import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,8 +14,6 @@ from cards.money import share_ore
 from shipping.models import PlannedShipment, TariffRow, WaitingCard, WeightModel, Zone
 from shipping.tariffs import cheapest_that_holds, price, rows_of_day, unknown_day
 from shipping.weights import weigh
-
-_REPLACEMENT = re.compile(r"R\d+$")
 
 
 @dataclass(frozen=True)
@@ -133,11 +131,13 @@ def _packed(key: str, cards: list[WaitingCard], division: list[_Letter]) -> list
 
 def _shares(cards: list[WaitingCard], net_ore: int) -> tuple[tuple[str, int], ...]:
     """Net postage an order, by its number of cards, largest remainder. A free replacement's order bears nothing."""
-    counts: dict[str, int] = {}
-    for card in cards:
-        if not _REPLACEMENT.search(card.card_id):
-            counts[card.order_number] = counts.get(card.order_number, 0) + 1
+    counts = Counter(card.order_number for card in cards if not is_replacement(card.card_id))
     if not counts:
         return ()
     orders = sorted(counts)
     return tuple(zip(orders, share_ore(net_ore, [counts[order] for order in orders]), strict=True))
+
+
+def is_replacement(card_id: str) -> bool:
+    """True for a card made free of charge in the place of another (`B-1-2R1`): it bears no postage."""
+    return "R" in card_id.rpartition("-")[2]

@@ -5,6 +5,7 @@ somebody else did it.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -401,14 +402,10 @@ class Cards:
         )
         if self._tx.writing:
             query = query.with_for_update(of=[cards, orders], key_share=True)
+        day_of = cache(oslo_day)  # cards of one order have one instant
         return [
-            WaitingCard(
-                card_id=row[0],
-                order_number=row[1],
-                address_key=row[2],
-                ordered_on=None if row[4] else oslo_day(row[3]),
-            )
-            for row in self._tx.connection.execute(query)
+            WaitingCard(row[0], row[1], row[2], ordered_on=None if row[4] else day_of(row[3]))
+            for row in self._tx.connection.execute(query).all()
         ]
 
     def coming_to_waiting(self) -> list[ComingOrder]:

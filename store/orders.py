@@ -14,7 +14,6 @@ from shipping.models import AddressReading
 from store.tables import orders
 from store.transaction import Transaction
 
-
 _NUMBERS_A_QUERY = 500  # SQLite takes a limited number of parameters in one statement
 
 

@@ -1,7 +1,7 @@
 """From proved card to planned shipment: grouped by address key, divided and priced by the day's tariff, numbered.
 
 A chunk of addresses is one transaction. What it reads is locked until the shipments made of it are written: of two
-planners the second waits and finds what is left, and no address changes between being read and being written on a letter.
+planners the second waits and finds what is left, and no address changes between being read and being written down.
 """
 
 from cards.days import oslo_day

@@ -1,0 +1,101 @@
+"""Eight planners at once: every card in one live letter, every letter whole, every øre and number accounted for."""
+
+import itertools
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from cards.address import Address
+from cards.life import PRODUCTION, CardState
+from flows.house import House
+from flows.stages.line import run_stage
+from flows.stages.planning import PACK
+from shipping.models import ShipmentState
+from store.database import UnitOfWork
+from tests.flows.fleet import a_house
+from tests.store.small_world import OSLO, a_reading, accept
+
+PLANNERS = 8
+
+
+@contextmanager
+def _houses(home: Path, url: str, count: int) -> Iterator[list[House]]:
+    """As many houses as there would be processes: each with its own connections, none knows of another."""
+    with ExitStack() as doors:
+        yield [doors.enter_context(a_house(home / str(n), database_url=url, hold_mail="never")) for n in range(count)]
+
+
+def _place(key: str) -> Address:
+    return OSLO.model_copy(update={"street": f"Storgata {key}"})
+
+
+def _make_ready(uow: UnitOfWork, number: str, *, cards: int, key: str) -> None:
+    ids = accept(uow, number, cards=cards, key=key)
+    uow.orders.readdress(number, _place(key), a_reading(key))
+    for before, after in itertools.pairwise(PRODUCTION[: PRODUCTION.index(CardState.PROVED) + 1]):
+        uow.cards.advance_many(before, after, actor="test", what=after, details={card_id: {} for card_id in ids})
+
+
+def _plan_by(house: House, seed: int, begin: threading.Barrier) -> None:
+    """A planner that cuts the addresses its own way, so that its chunks overlap the others' in every manner."""
+    chance = random.Random(seed)
+    keys = [key for chunk in PACK.waiting(house) for key in chunk]
+    chance.shuffle(keys)
+    begin.wait()
+    while keys:
+        size = chance.choice([1, 3, 10, len(keys)])
+        PACK.work(house, tuple(keys[:size]))
+        keys = keys[size:]
+
+
+def _move(house: House, orders: list[str], begin: threading.Barrier) -> None:
+    """Meanwhile, orders are given another address, some before their cards are planned and some after."""
+    begin.wait()
+    for number in orders:
+        with house.store.begin() as uow:
+            uow.orders.readdress(number, _place("NO|999"), a_reading("NO|999"))
+
+
+def _abreast(houses: list[House], moved: list[str]) -> None:
+    begin = threading.Barrier(len(houses) + 1)
+    with ThreadPoolExecutor(len(houses) + 1) as pool:
+        mover = pool.submit(_move, houses[0], moved, begin)
+        list(pool.map(_plan_by, houses, range(len(houses)), itertools.repeat(begin)))
+        mover.result()
+
+
+def test_each_card_lies_in_one_live_letter_whoever_plans(database_url: str, tmp_path: Path) -> None:
+    chance, cards, moved = random.Random(5), 0, [f"B-{n}00" for n in range(60) if n % 6 == 0]
+    with _houses(tmp_path, database_url, PLANNERS) as houses:
+        with houses[0].store.begin() as uow:
+            for n in range(60):
+                count = chance.randrange(1, 6)
+                _make_ready(uow, f"B-{n}00", cards=count, key=f"NO|{chance.randrange(25):03d}")
+                cards += count
+        _abreast(houses, moved)
+        with houses[0].store.begin() as uow:  # more has become ready since; what is planned is left alone
+            _make_ready(uow, "B-LATE", cards=2, key="NO|000")
+        run_stage(houses[0], PACK)
+        assert run_stage(houses[1], PACK).counts == {}
+        with houses[0].store.read() as uow:
+            letters = uow.shipments.all()
+            packed = {card.card_id: card.shipment_id for card in uow.cards.in_state(CardState.PACKED)}
+            places = {order: uow.orders.get(order).deliver_to for order in {_order(card_id) for card_id in packed}}
+    assert len(packed) == cards + 2
+    assert [letter.number for letter in letters] == list(range(1, len(letters) + 1))
+    inside = [(card_id, letter.shipment_id) for letter in letters for card_id in letter.card_ids]
+    assert (len(inside), dict(inside)) == (len(packed), packed)
+    for letter in letters:
+        orders = {_order(card_id) for card_id in letter.card_ids}
+        assert letter.state is ShipmentState.PACKED
+        assert {order for order, _ in letter.shares} == orders
+        assert sum(share for _, share in letter.shares) == letter.postage_net_ore
+        assert {places[order] for order in orders.difference(moved)} <= {letter.address}
+        assert letter.address == _place(letter.address_key)
+
+
+def _order(card_id: str) -> str:
+    return card_id.rpartition("-")[0]
