@@ -74,6 +74,16 @@ class Shipments:
         query = select(shipments.c.state, func.count()).group_by(shipments.c.state).order_by(shipments.c.state)
         return {row[0]: row[1] for row in self._tx.connection.execute(query)}
 
+    def reprice(self, shipment: Shipment) -> None:
+        """Put the postage and the shares of `shipment` in the place of those on record. Nothing once it is posted."""
+        columns = shipment.model_dump(include={"product", "tariff", "postage_net_ore", "vat_percent"})
+        unposted = (shipments.c.shipment_id == shipment.shipment_id) & (shipments.c.state != ShipmentState.POSTED)
+        if self._tx.connection.execute(update(shipments).where(unposted).values(columns)).rowcount == 0:
+            return
+        for row in _share_rows(shipment):
+            share = (shipment_shares.c.shipment_id == row["shipment_id"]) & (shipment_shares.c.place == row["place"])
+            self._tx.connection.execute(update(shipment_shares).where(share).values(net_ore=row["net_ore"]))
+
     def posted(self, shipment_id: str, booking: str, posted_at: datetime) -> bool:
         """Packed → posted with the carrier's booking. False when it is not packed any more."""
         values = {"state": ShipmentState.POSTED, "booking": booking, "posted_at": posted_at}

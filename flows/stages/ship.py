@@ -1,5 +1,6 @@
 """From planned shipment to posted letter: drawn, booked at the carrier, listed on a manifest and handed over."""
 
+from contextlib import suppress
 from datetime import date
 
 from cards.days import oslo_day
@@ -11,8 +12,10 @@ from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
 from flows.stages.planning import PACK
+from shipping.countries import zone_of
 from shipping.documents import label, letter, manifest_csv, manifest_pdf
 from shipping.models import Booking, LetterCard, Shipment, ShipmentState
+from shipping.planning import as_of
 from store.database import UnitOfWork
 
 LETTERS_PER_CHUNK = 50
@@ -73,8 +76,14 @@ def _post(house: House, chunk: Chunk) -> Tally:
 
 def _book(house: House, effect: Effect) -> Answer:
     with house.store.read() as uow:
-        shipment = uow.shipments.get(effect.subject)
+        shipment = _priced_today(house, uow.shipments.get(effect.subject))
     return _booked(house, shipment, house.carrier.book(effect.key, shipment))
+
+
+def _priced_today(house: House, shipment: Shipment) -> Shipment:
+    """A letter costs what the list says on the day it is posted, whenever it was planned. Raises Refused as `price`."""
+    day = oslo_day(house.clock.now())
+    return as_of(shipment, day=day, zone=zone_of(shipment.address.country), rows=house.tariffs)
 
 
 def _look_up_booking(house: House, effect: Effect) -> Answer | None:
@@ -120,6 +129,8 @@ def settle_booking(house: House, shipment_id: str, *, consignment: str | None) -
 def _posted(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
     """Booked: the letter is in the post, its cards are posted, and the cards they replace are blocked."""
     shipment = uow.shipments.get(effect.subject)
+    with suppress(Refused):  # booked on a day that was known: then it keeps the price it had
+        uow.shipments.reprice(_priced_today(house, shipment))
     uow.shipments.posted(shipment.shipment_id, answer["consignment"], house.clock.now())
     for card_id in shipment.card_ids:
         uow.cards.advance(
@@ -146,7 +157,10 @@ def _block_replaced(house: House, uow: UnitOfWork, card: Card) -> None:
 
 
 def _booking_refused(house: House, uow: UnitOfWork, effect: Effect, fault: HseCardError) -> None:
-    """The carrier will not take it: the shipment is undone, its cards wait for a person."""
+    """The carrier will not take it: the shipment is undone, its cards wait for a person.
+
+    What today's tariff does not price is undone too; its cards are planned again by it, or held there.
+    """
     shipment = uow.shipments.get(effect.subject)
     uow.shipments.cancel(shipment.shipment_id)
     hold = Hold(reason=HoldReason.ADDRESS_INVALID, detail=fault.code, field="deliver_to", fix=fault.fix)
@@ -160,7 +174,8 @@ def _booking_refused(house: House, uow: UnitOfWork, effect: Effect, fault: HseCa
             details={"shipment": shipment.shipment_id, "why": fault.code},
             shipment_id=None,
         )
-        uow.cards.hold(card_id, CardState.PROVED, hold, actor=house.actor)
+        if not fault.code.startswith("tariff."):
+            uow.cards.hold(card_id, CardState.PROVED, hold, actor=house.actor)
 
 
 BOOKING = Act(send=_book, look_up=_look_up_booking, apply=_posted, refuse=_booking_refused)

@@ -8,15 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cards.address import Address
-from cards.life import PRODUCTION, CardState
+from cards.life import CardState
 from flows.house import House
 from flows.stages.line import run_stage
 from flows.stages.planning import PACK
 from shipping.models import ShipmentState
-from store.database import UnitOfWork
 from tests.flows.fleet import a_house
-from tests.store.small_world import OSLO, a_reading, accept
+from tests.flows.ready import make_ready, place
+from tests.store.small_world import a_reading
 
 PLANNERS = 8
 
@@ -26,17 +25,6 @@ def _houses(home: Path, url: str, count: int) -> Iterator[list[House]]:
     """As many houses as there would be processes: each with its own connections, none knows of another."""
     with ExitStack() as doors:
         yield [doors.enter_context(a_house(home / str(n), database_url=url, hold_mail="never")) for n in range(count)]
-
-
-def _place(key: str) -> Address:
-    return OSLO.model_copy(update={"street": f"Storgata {key}"})
-
-
-def _make_ready(uow: UnitOfWork, number: str, *, cards: int, key: str) -> None:
-    ids = accept(uow, number, cards=cards, key=key)
-    uow.orders.readdress(number, _place(key), a_reading(key))
-    for before, after in itertools.pairwise(PRODUCTION[: PRODUCTION.index(CardState.PROVED) + 1]):
-        uow.cards.advance_many(before, after, actor="test", what=after, details={card_id: {} for card_id in ids})
 
 
 def _plan_by(house: House, seed: int, begin: threading.Barrier) -> None:
@@ -56,7 +44,7 @@ def _move(house: House, orders: list[str], begin: threading.Barrier) -> None:
     begin.wait()
     for number in orders:
         with house.store.begin() as uow:
-            uow.orders.readdress(number, _place("NO|999"), a_reading("NO|999"))
+            uow.orders.readdress(number, place("NO|999"), a_reading("NO|999"))
 
 
 def _abreast(houses: list[House], moved: list[str]) -> None:
@@ -73,11 +61,11 @@ def test_each_card_lies_in_one_live_letter_whoever_plans(database_url: str, tmp_
         with houses[0].store.begin() as uow:
             for n in range(60):
                 count = chance.randrange(1, 6)
-                _make_ready(uow, f"B-{n}00", cards=count, key=f"NO|{chance.randrange(25):03d}")
+                make_ready(uow, f"B-{n}00", cards=count, key=f"NO|{chance.randrange(25):03d}")
                 cards += count
         _abreast(houses, moved)
         with houses[0].store.begin() as uow:  # more has become ready since; what is planned is left alone
-            _make_ready(uow, "B-LATE", cards=2, key="NO|000")
+            make_ready(uow, "B-LATE", cards=2, key="NO|000")
         run_stage(houses[0], PACK)
         assert run_stage(houses[1], PACK).counts == {}
         with houses[0].store.read() as uow:
@@ -94,7 +82,7 @@ def test_each_card_lies_in_one_live_letter_whoever_plans(database_url: str, tmp_
         assert {order for order, _ in letter.shares} == orders
         assert sum(share for _, share in letter.shares) == letter.postage_net_ore
         assert {places[order] for order in orders.difference(moved)} <= {letter.address}
-        assert letter.address == _place(letter.address_key)
+        assert letter.address == place(letter.address_key)
 
 
 def _order(card_id: str) -> str:
