@@ -1,18 +1,26 @@
-"""Postage of earlier orders from the terminal: what was charged before this system, taken in to be audited."""
+"""Postage from the terminal: what a letter costs on a day, and what was charged before this system, to be audited."""
 # ruff: noqa: PLC0415 -- the stages bring the heavy rooms along: help must be quick
 
+from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import RenderableType
 
 from cards.errors import Refused
 from console.answer import answer
 from console.options import AsJson, By, DryRun
-from console.show import table
+from console.show import bare, line, table
 from console.work import at_work
 
-app = typer.Typer(no_args_is_help=True, help="Postage charged before this system: import.")
+if TYPE_CHECKING:
+    from shipping.models import TariffRow
+
+app = typer.Typer(
+    no_args_is_help=True, help="Postage: import what was charged before this system; show the tariffs of a day."
+)
 
 
 @app.command("import")
@@ -31,6 +39,61 @@ def import_postage(
     rows = [(outcome.replace("_", " "), count) for outcome, count in done.counts.items()]
     shown = [table("Postage charges", ("outcome", "count"), rows, right=("count",))]
     return answer({"dry_run": dry_run, "counts": done.counts}, shown, as_json=as_json, problems=done.problems)
+
+
+@app.command()
+def tariffs(
+    on: Annotated[
+        datetime | None,
+        typer.Option("--on", formats=["%Y-%m-%d"], metavar="DATE", help="The Oslo day of posting; today without it."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show what postage costs on a day, where each price comes from, and how sure it is.
+
+    An agreement (a tariff named contract:… in a file of HSECARD_TARIFF_FILES) overrules the list for every letter that
+    it takes. A zone that is not shown has no known price on that day: its letters are held.
+    """
+    from cards.days import oslo_day
+    from shipping.tariffs import ZONES, in_force
+
+    with at_work("reader") as house:
+        day = on.date() if on else oslo_day(house.clock.now())
+        found = in_force(house.tariffs, day=day)
+    known = {row.zone for row, _ in found}
+    document = {
+        "day": day.isoformat(),
+        "rows": [{**row.model_dump(mode="json"), "net_ore": row.net_ore, "overruled": by} for row, by in found],
+        "without_price": [zone for zone in ZONES if zone not in known],
+    }
+    return answer(document, _tariffs_shown(day, found), as_json=as_json)
+
+
+def _tariffs_shown(day: date, found: Sequence[tuple["TariffRow", bool]]) -> list[RenderableType]:
+    from shipping.tariffs import ZONES
+
+    figures = ("to g", "to mm", "gross", "net")
+    rows = [
+        (
+            row.zone,
+            row.max_weight_g,
+            f"{row.max_thickness_mm:g}",
+            bare(row.gross_ore),
+            bare(row.net_ore),
+            f"{row.tariff} (overruled)" if overruled else row.tariff,
+        )
+        for row, overruled in found
+    ]
+    known = {row.zone for row, _ in found}
+    sources = dict.fromkeys(
+        f"{row.tariff}: {row.source}, retrieved {row.retrieved}, confidence {row.confidence}" for row, _ in found
+    )
+    unknown = [f"{zone}: no known price on {day}; letters there are held" for zone in ZONES if zone not in known]
+    return [
+        table(f"Postage on {day}, NOK", ("zone", *figures, "tariff"), rows, right=figures),
+        *(line(text, "dim") for text in sources),
+        *(line(text, "yellow") for text in unknown),
+    ]
 
 
 def read_text(path: Path) -> str:

@@ -42,16 +42,16 @@ class TariffRow(_Frozen):
     `gross_ore` as the list prints it, VAT inside at `vat_percent`; net is what the customer is charged before VAT.
     """
 
-    tariff: str
-    product: str
+    tariff: str = Field(min_length=1)
+    product: str = Field(min_length=1)
     zone: Zone
     valid_from: date
     valid_until: date | None
-    max_weight_g: int
-    max_thickness_mm: float
-    gross_ore: int
-    vat_percent: int
-    source: str
+    max_weight_g: int = Field(gt=0)
+    max_thickness_mm: float = Field(gt=0)
+    gross_ore: int = Field(ge=0)
+    vat_percent: int = Field(ge=0, le=100)
+    source: str = Field(min_length=1)
     retrieved: date
     confidence: Literal["primary", "third-party", "partial"]
 

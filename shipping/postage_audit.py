@@ -13,9 +13,8 @@ from typing import Protocol
 from cards.errors import Refused
 from cards.money import nok, share_ore, vat_ore
 from shipping.models import FindingKind, PostageCharge, PostageFinding, TariffRow, Zone
-from shipping.tariffs import cheapest_that_holds, price, rows_of_day
+from shipping.tariffs import ZONES, cheapest_that_holds, price, rows_of_day
 
-_ZONES: tuple[Zone, ...] = ("NO", "EUROPE", "WORLD")
 VAT_SLACK_ORE = 1  # VAT is rounded on an invoice's sum, so one line of it may differ by an øre
 
 
@@ -208,7 +207,7 @@ class _Explanations:
         return list(dict.fromkeys(found))
 
     def _of_other_zones(self, charge: PostageCharge, row: TariffRow) -> list[TariffRow]:
-        live = [self._prices(zone, charge) for zone in _ZONES if zone != row.zone]
+        live = [self._prices(zone, charge) for zone in ZONES if zone != row.zone]
         return _holding(live, charge)
 
     def _of_other_days(self, charge: PostageCharge, row: TariffRow) -> list[TariffRow]:
