@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shipping.models import TariffRow
 
 app = typer.Typer(
-    no_args_is_help=True, help="Postage: import what was charged before this system; show the tariffs of a day."
+    no_args_is_help=True, help="Postage: import earlier charges, tariffs of a day, mail that waits for company."
 )
 
 
@@ -67,6 +67,23 @@ def tariffs(
         "without_price": [zone for zone in ZONES if zone not in known],
     }
     return answer(document, _tariffs_shown(day, found), as_json=as_json)
+
+
+@app.command()
+def holds(as_json: AsJson = False) -> int:
+    """List the addresses whose ready cards wait for company: for which orders, and until which day at the latest.
+
+    Replacements, cards that came back and those of the businesses in HSECARD_POST_AT_ONCE never wait;
+    HSECARD_HOLD_MAIL=never lets nothing wait.
+    """
+    from flows.stages.planning import mail_holds
+
+    with at_work("reader") as house:
+        found = mail_holds(house)
+    rows = [(hold.address_key, len(hold.card_ids), hold.until, ", ".join(hold.waits_for)) for hold in found]
+    shown = [table("Ready cards that wait for company", ("address", "cards", "until", "waits for"), rows,
+                   right=("cards",))]  # fmt: skip
+    return answer({"holds": [hold.model_dump(mode="json") for hold in found]}, shown, as_json=as_json)
 
 
 def _tariffs_shown(day: date, found: Sequence[tuple["TariffRow", bool]]) -> list[RenderableType]:

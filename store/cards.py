@@ -389,13 +389,15 @@ class Cards:
         grouped = ready.group_by(orders.c.address_key).order_by(orders.c.address_key)
         return [(row[0], row[1]) for row in self._tx.connection.execute(grouped)]
 
-    def waiting_for_shipment(self, keys: Sequence[str]) -> list[WaitingCard]:
+    def waiting_for_shipment(self, keys: Sequence[str], *, at_once: Sequence[str] = ()) -> list[WaitingCard]:
         """Proved cards for these valid addresses, those for one address side by side.
 
+        Cards of the businesses `at_once` (organisation numbers) may not wait for company.
         In a transaction that writes, the cards and their orders are held as they are until its end.
         """
+        goes_now = or_(_MAY_NOT_WAIT, orders.c.org_number.in_(at_once)) if at_once else _MAY_NOT_WAIT
         query = (
-            select(cards.c.card_id, cards.c.order_number, orders.c.address_key, orders.c.approved_at, _MAY_NOT_WAIT)
+            select(cards.c.card_id, cards.c.order_number, orders.c.address_key, orders.c.approved_at, goes_now)
             .join(orders, orders.c.order_number == cards.c.order_number)
             .where(cards.c.state == CardState.PROVED, orders.c.address_valid, orders.c.address_key.in_(keys))
             .order_by(orders.c.address_key, cards.c.order_number, cards.c.line, cards.c.card_id)

@@ -26,7 +26,11 @@ def mail_holds(house: House) -> list[MailHold]:
     with house.store.read() as uow:
         coming = uow.cards.coming_to_waiting()
         keys = sorted({order.address_key for order in coming})
-        waiting = [card for some in chunks_of(keys, KEYS_PER_CHUNK) for card in uow.cards.waiting_for_shipment(some)]
+        waiting = [
+            card
+            for some in chunks_of(keys, KEYS_PER_CHUNK)
+            for card in uow.cards.waiting_for_shipment(some, at_once=house.settings.post_at_once)
+        ]
     promise = Promise(
         promised_days=house.settings.promised_days,
         transit_days=house.settings.transit_days,

@@ -6,16 +6,20 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+from cards.adapters.system import SteadyClock
 from cards.life import CardState
 from flows.house import House
-from flows.stages.line import run_stage
-from flows.stages.planning import PACK
+from flows.stages.line import run_line, run_stage
+from flows.stages.planning import PACK, mail_holds
+from flows.stages.ship import SHIP
 from shipping.models import ShipmentState
 from tests.flows.fleet import a_house
 from tests.flows.ready import make_ready, place
-from tests.store.small_world import a_reading
+from tests.store.small_world import a_reading, accept, step
 
 PLANNERS = 8
 
@@ -87,3 +91,42 @@ def test_each_card_lies_in_one_live_letter_whoever_plans(database_url: str, tmp_
 
 def _order(card_id: str) -> str:
     return card_id.rpartition("-")[0]
+
+
+def _ordered_on_monday(house: House, *orders: tuple[str, bool]) -> None:
+    """Orders to one address; those named True are ready, the others in production."""
+    with house.store.begin() as uow:
+        for number, ready in orders:
+            if ready:
+                make_ready(uow, number, key="NO|site")
+            else:
+                accept(uow, number, cards=1, key="NO|site")
+
+
+def test_ready_cards_wait_for_a_placed_order_and_say_until_when(database_url: str, tmp_path: Path) -> None:
+    with a_house(tmp_path, database_url=database_url) as house:
+        _ordered_on_monday(house, ("B-1", True), ("B-2", False))
+        (hold,) = mail_holds(house)
+        assert (hold.card_ids, hold.waits_for, hold.until) == (("B-1-1",), ("B-2",), date(2026, 11, 26))
+        assert run_stage(house, PACK).counts == {}
+        last = replace(house, clock=SteadyClock(datetime(2026, 11, 26, 8, tzinfo=UTC)))
+        assert mail_holds(last) == []
+        assert run_stage(last, PACK).counts == {"packed": 1}
+
+
+def test_a_business_that_wants_its_cards_at_once_gets_them(database_url: str, tmp_path: Path) -> None:
+    with a_house(tmp_path, database_url=database_url, post_at_once=("310149942",)) as house:
+        _ordered_on_monday(house, ("B-1", True), ("B-2", False))
+        assert mail_holds(house) == []
+        assert run_stage(house, PACK).counts == {"packed": 1}
+
+
+def test_a_card_that_came_back_does_not_wait(database_url: str, tmp_path: Path) -> None:
+    with a_house(tmp_path, database_url=database_url) as house:
+        _ordered_on_monday(house, ("B-1", True))
+        run_line(house, SHIP)
+        with house.store.begin() as uow:
+            step(uow, "B-1-1", CardState.RETURNED, CardState.PROVED)
+            assert uow.shipments.came_back("B-1-1")
+        _ordered_on_monday(house, ("B-2", False))
+        assert mail_holds(house) == []
