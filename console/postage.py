@@ -2,7 +2,7 @@
 # ruff: noqa: PLC0415 -- the stages bring the heavy rooms along: help must be quick
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from cards.errors import Refused
 from console.answer import answer
-from console.options import AsJson, By, DryRun
+from console.options import AsJson, By, DryRun, day_of
 from console.show import bare, line, table
 from console.work import at_work
 
@@ -25,27 +25,33 @@ app = typer.Typer(
 
 @app.command("import")
 def import_postage(
-    path: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One charge a row, as docs/ describes it.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One charge a row.")],
     by: By,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> int:
-    """Take in what earlier orders were charged for postage."""
+    """Take in what earlier orders were charged for postage, the whole file or nothing of it.
+
+    Columns, in any order, between semicolons or commas: charge_id, payer_org_number, payer_name, order_number,
+    invoice_number, shipment, posted_on, zone, weight_g, thickness_mm, cards, charged_net, vat, vat_percent; and when
+    there is something to say payment, fault_reship, refunded_net, refunded_vat. docs/postage-csv.md tells what each
+    means; samples/earlier-charges.csv is one. The same file again changes nothing.
+    """
     from flows.stages.refund_postage import import_charges
 
     text = read_text(path)
-    with at_work(by) as house:
-        done = import_charges(house, text, name=path.name, dry_run=dry_run)
-    rows = [(outcome.replace("_", " "), count) for outcome, count in done.counts.items()]
+    with at_work(by, dry_run=dry_run) as house:
+        done = import_charges(house, text, name=path.name)
+    counts = {"would_import" if dry_run and name == "imported" else name: count for name, count in done.counts.items()}
+    rows = [(outcome.replace("_", " "), count) for outcome, count in counts.items()]
     shown = [table("Postage charges", ("outcome", "count"), rows, right=("count",))]
-    return answer({"dry_run": dry_run, "counts": done.counts}, shown, as_json=as_json, problems=done.problems)
+    return answer({"dry_run": dry_run, "counts": counts}, shown, as_json=as_json)
 
 
 @app.command()
 def tariffs(
     on: Annotated[
-        datetime | None,
-        typer.Option("--on", formats=["%Y-%m-%d"], metavar="DATE", help="The Oslo day of posting; today without it."),
+        str | None, typer.Option("--on", metavar="DAY", help="The Oslo day of posting; today without it.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -58,7 +64,7 @@ def tariffs(
     from shipping.tariffs import ZONES, in_force
 
     with at_work("reader") as house:
-        day = on.date() if on else oslo_day(house.clock.now())
+        day = day_of(on, "on") if on else oslo_day(house.clock.now())
         found = in_force(house.tariffs, day=day)
     known = {row.zone for row, _ in found}
     document = {

@@ -177,6 +177,7 @@ class PostageCharge(_Frozen):
     """Postage as it was charged once: by this system (`own`) or before it (`earlier`). One row of the audit.
 
     Amounts are net of VAT, in øre. `shipment` names the letter; charges of several orders for one letter share it.
+    `refunded_…` is what was given back of it before this system.
     """
 
     charge_id: str
@@ -196,6 +197,16 @@ class PostageCharge(_Frozen):
     vat_percent: int
     payment: str | None = None
     fault_reship: bool = False
+    refunded_net_ore: int = Field(default=0, ge=0)
+    refunded_vat_ore: int = Field(default=0, ge=0)
+
+
+class GivenBack(NamedTuple):
+    """What live refund cases give back of one charge, by how many findings. Øre."""
+
+    net_ore: int = 0
+    vat_ore: int = 0
+    findings: int = 0
 
 
 class FindingKind(StrEnum):

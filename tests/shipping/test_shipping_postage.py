@@ -277,7 +277,7 @@ def test_earlier_charges_are_read_with_either_separator(text):
         (f"{HEADING}\n{ROW}\n{ROW}", "postage.row", "row 3, charge_id"),
         (f"{HEADING}\n{ROW.replace('52.00', '52.001')}", "postage.row", "row 2, charged_net"),
         (f"{HEADING}\n{ROW.replace('310149942', '310149943')}", "postage.row", "row 2, payer_org_number"),
-        (f"{HEADING}\n{ROW.replace('2021-06-01', '1.6.2021')}", "postage.row", "row 2, posted_on"),
+        (f"{HEADING}\n{ROW.replace('2021-06-01', '31.6.2021')}", "postage.row", "row 2, posted_on"),
         (f"{HEADING}\n{ROW.replace(';NO;', ';MARS;')}", "postage.row", "row 2, zone"),
         (f"{HEADING}\n{ROW};more", "postage.row", "row 2, cells"),
         ("", "postage.columns", "charge_id"),
