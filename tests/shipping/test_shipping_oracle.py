@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 
 from cards.errors import Refused
-from cards.money import vat_ore
+from cards.money import nok, vat_ore
 from shipping.models import FindingKind, PostageCharge, TariffRow, WaitingCard, WeightModel
 from shipping.planning import plan
 from shipping.postage_audit import audit
@@ -225,21 +225,40 @@ def _planted(kind, chance):
     return fields | {"charged_net_ore": wrong}, back
 
 
+def _charge(n, **fields):
+    net = fields["charged_net_ore"]
+    return PostageCharge(
+        charge_id=f"c{n}", origin="earlier", payer_org_number="310149942", payer_name="Fjordbygg AS",
+        order_number=f"O{n}", invoice_number=f"F{n}", zone="NO", thickness_mm=1.8, vat_percent=25,
+        **{"shipment": f"S{n}", "vat_ore": vat_ore(net, 25)} | fields,
+    )  # fmt: skip
+
+
+def _two_orders(n, chance):
+    """One letter, two orders of a card each; both paid the whole price, each owes half of it."""
+    year, day, step, grams = _letter(chance)
+    price = LISTS[year]["NO", 20][step] * 80
+    fields = {"posted_on": day, "weight_g": grams, "cards": 1, "charged_net_ore": price, "shipment": f"S{n}"}
+    back = (FindingKind.CHARGED_PER_ORDER, price // 2, vat_ore(price // 2, 25))
+    return [_charge(f"{n}-{order}", **fields) for order in "ab"], {f"c{n}-{order}": back for order in "ab"}
+
+
 def _history(chance, size):
-    kinds = [None, None, None, *(kind for kind in FindingKind if kind is not FindingKind.CHARGED_PER_ORDER)]
+    kinds = [None, None, None, *FindingKind]
     charges, expected = [], {}
     for n in range(size):
         kind = chance.choice(kinds)
+        if kind is FindingKind.CHARGED_PER_ORDER:
+            together, wrong = _two_orders(n, chance)
+            charges += together
+            expected |= wrong
+            continue
         fields, back = _planted(kind, chance)
         vat = vat_ore(fields["charged_net_ore"], 25) + (250 if kind is FindingKind.VAT_WRONG else 0)
-        charge = PostageCharge(
-            charge_id=f"c{n}", origin="earlier", payer_org_number="310149942", payer_name="Fjordbygg AS",
-            order_number=f"O{n}", invoice_number=f"F{n}", shipment=f"S{n}", zone="NO", thickness_mm=1.8,
-            vat_ore=vat, vat_percent=25, **fields,
-        )  # fmt: skip
-        charges.append(charge)
+        charges.append(_charge(n, vat_ore=vat, **fields))
         if kind is not None:
-            expected[charge.charge_id] = (kind, back, 250 if kind is FindingKind.VAT_WRONG else vat_ore(back, 25))
+            expected[f"c{n}"] = (kind, back, 250 if kind is FindingKind.VAT_WRONG else vat_ore(back, 25))
+    chance.shuffle(charges)
     return charges, expected
 
 
@@ -253,7 +272,16 @@ def test_every_planted_mistake_is_found_with_its_amount_and_none_is_invented():
         assert found.kind == kind or _same_price(found, kind), found
     assert sum(f.refund_net_ore for f in findings.values()) == sum(net for _, net, _ in expected.values())
     named = Counter(found.kind for found in findings.values())
-    assert all(named[kind] > 20 for kind in FindingKind if kind is not FindingKind.CHARGED_PER_ORDER), named
+    assert all(named[kind] > 20 for kind in FindingKind), named
+    for finding in findings.values():
+        told = finding.evidence
+        assert told["weight_g"] == f"{finding.charge.weight_g:g}"
+        assert told["rule_version"] == "1"
+        assert told["due_net"] == ("unknown" if finding.due_net_ore is None else nok(finding.due_net_ore))
+        if finding.kind not in (FindingKind.UNKNOWN_TARIFF, FindingKind.NEVER_SHIPPED, FindingKind.OUR_FAULT_RESHIP):
+            assert told["tariff"].startswith("posten-")
+            assert told["source"]
+            assert told["confidence"] in ("third-party", "partial")
 
 
 def _same_price(found, planted):
