@@ -179,7 +179,7 @@ class Postage:
             part = charges[start : start + _CHARGES_A_QUERY]
             known = self._known(part)
             rows = [_charge_row(charge) for charge in part if charge.charge_id not in known]
-            if not self._tx.insert_all_new(postage_charges, rows):
+            if not self._tx.insert_many_new(postage_charges, rows):
                 known = self._known(part)  # somebody else has taken in some of them in the same moment
             _refuse_changed(part, known)
             new += len(rows)
