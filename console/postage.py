@@ -30,12 +30,14 @@ def import_postage(
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> int:
-    """Take in what earlier orders were charged for postage, the whole file or nothing of it.
+    """Take in what earlier orders were charged for postage: the whole file or nothing.
 
-    Columns, in any order, between semicolons or commas: charge_id, payer_org_number, payer_name, order_number,
-    invoice_number, shipment, posted_on, zone, weight_g, thickness_mm, cards, charged_net, vat, vat_percent; and when
-    there is something to say payment, fault_reship, refunded_net, refunded_vat. docs/postage-csv.md tells what each
-    means; samples/earlier-charges.csv is one. The same file again changes nothing.
+    Columns, in any order, with semicolons or commas between them: charge_id,
+    payer_org_number, payer_name, order_number, invoice_number, shipment,
+    posted_on, zone, weight_g, thickness_mm, cards, charged_net, vat, vat_percent;
+    and when there is something to say, payment, fault_reship, refunded_net,
+    refunded_vat. docs/postage-csv.md tells what each holds and how it is written;
+    samples/earlier-charges.csv is one. The same file again changes nothing.
     """
     from flows.stages.refund_postage import import_charges
 
@@ -55,10 +57,11 @@ def tariffs(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show what postage costs on a day, where each price comes from, and how sure it is.
+    """Show what postage costs on a day, where each price comes from, how sure it is.
 
-    An agreement (a tariff named contract:… in a file of HSECARD_TARIFF_FILES) overrules the list for every letter that
-    it takes. A zone that is not shown has no known price on that day: its letters are held.
+    An agreement (a tariff named contract:… in a file of HSECARD_TARIFF_FILES)
+    overrules the list for every letter that it takes. Letters to a zone without a
+    known price on that day are held.
     """
     from cards.days import oslo_day
     from shipping.tariffs import ZONES, in_force
@@ -77,10 +80,12 @@ def tariffs(
 
 @app.command()
 def holds(as_json: AsJson = False) -> int:
-    """List the addresses whose ready cards wait for company: for which orders, and until which day at the latest.
+    """List the addresses whose ready cards wait for company, and until when.
 
-    Replacements, cards that came back and those of the businesses in HSECARD_POST_AT_ONCE never wait;
-    HSECARD_HOLD_MAIL=never lets nothing wait.
+    Each waits for orders already placed to the same address, until the last day on
+    which posting keeps the promise. Replacements, cards that came back and those of
+    the businesses in HSECARD_POST_AT_ONCE never wait; HSECARD_HOLD_MAIL=never lets
+    nothing wait.
     """
     from flows.stages.planning import mail_holds
 

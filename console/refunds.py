@@ -41,11 +41,12 @@ def find(
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> int:
-    """Hold every postage charge of a period against the tariff of its day; without days, every charge.
+    """Hold every postage charge of a period against the tariff of its day.
 
-    What was charged and never shipped has no day and is always among them. A letter of our own is judged once all its
-    orders are invoiced. Running it again finds nothing new; a finding that no case has taken up is judged again, so
-    that a tariff file that came later counts.
+    Without days, every charge. What was charged and never shipped has no day and is
+    always among them; a letter of our own is judged once all its orders are
+    invoiced. Run again it finds nothing new, and judges again what no case has taken
+    up, so that a tariff file that came later counts.
     """
     from flows.stages.refund_postage import find as look_for
 

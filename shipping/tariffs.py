@@ -127,7 +127,7 @@ def _wrong(each: _Written, column: str, what: str) -> Refused:
 def _invalid(path: Path, what: str, field: str | None) -> Refused:
     return Refused(
         "tariff.invalid_file",
-        f"the tariff file {path}: {f'{field}: ' if field else ''}{what}",
+        f"the tariff file {path}: {what}",
         field=field,
         fix="correct the row; shipping/data/tariffs/ shows every field, and `contract:` in front of a tariff's name "
         "makes it an agreement that overrules the list",

@@ -276,12 +276,18 @@ class Postage:
         self._tx.connection.execute(delete(postage_findings).where(one, ~_IN_CASE))
 
     def findings(self, without_case: bool = False, of: Sequence[str] | None = None) -> list[PostageFinding]:
-        """Findings by id; with `without_case`, those that stand in no live refund case; `of` these charges only."""
+        """Findings by id; with `without_case`, those that stand in no live refund case; `of` these charges only.
+
+        In a transaction that writes, findings without a case are held as they are until its end: nothing is judged
+        again while a case takes it up.
+        """
         query = select(postage_findings, postage_charges.c.content).join(
             postage_charges, postage_charges.c.charge_id == postage_findings.c.charge_id
         )
         if without_case:
             query = query.where(~_IN_CASE)
+            if self._tx.writing:
+                query = query.with_for_update(of=postage_findings)
         if of is None:
             return self._findings(query)
         return [
