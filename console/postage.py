@@ -59,7 +59,7 @@ def tariffs(
 ) -> int:
     """Show what postage costs on a day, where each price comes from, how sure it is.
 
-    An agreement (a tariff named contract:… in a file of HSECARD_TARIFF_FILES)
+    An agreement (a tariff named contract:NAME in a file of HSECARD_TARIFF_FILES)
     overrules the list for every letter that it takes. Letters to a zone without a
     known price on that day are held.
     """
