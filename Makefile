@@ -33,9 +33,10 @@ bench-printing: $(VENV)/.ready ## photos, faces and read-back beside bare loops;
 bench-chip: $(VENV)/.ready ## exchanges a card, host time beside bare cryptography, eight readers beside one
 	$(BIN)/python -m benchmarks.chip
 
-bench-shipping: $(VENV)/.ready ## µs an address key, planning, labels and the postage audit beside bare loops
+bench-shipping: $(VENV)/.ready ## µs an address key, planning, the postage audit beside bare loops; four ways to hold mail
 	$(BIN)/python -m benchmarks.shipping
 	$(BIN)/python -m benchmarks.postage
+	$(BIN)/python -m benchmarks.holding
 
 readers: $(VENV)/.ready ## pyscard for PC/SC readers; builds against libpcsclite-dev, so it is an extra
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-pcsc.lock

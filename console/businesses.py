@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.answer import answer
-from console.ledger import day_of
-from console.options import AsJson, By, DryRun
+from console.options import AsJson, By, DryRun, day_of
 from console.show import line, table
 from console.work import at_work
 

@@ -53,7 +53,7 @@ def find(
 @app.command()
 def show(card: Which, as_json: AsJson = False) -> int:
     """Show a card: where it stands, why it waits, its journal."""
-    from flows.stages.ship import mail_holds
+    from flows.stages.planning import mail_holds
 
     with at_work("reader") as house:
         found = card_named(house, card)

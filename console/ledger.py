@@ -3,7 +3,6 @@
 
 import hashlib
 import sys
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 
 from console.answer import answer
 from console.documents import write_file
-from console.options import AsJson, By, DryRun
+from console.options import AsJson, By, DryRun, day_of
 from console.postage import read_text
 from console.show import facts, kroner, line, table
 from console.work import at_work
@@ -108,14 +107,6 @@ def export(  # noqa: PLR0917 -- typer hands options over by name
     document = {"format": kind.value, "from": since, "until": until, "file": out, "schema": schema, **_figures(made)}
     words = {"file": out, "postings": made.postings, "debit": kroner(made.debit_ore), "credit": kroner(made.credit_ore)}
     return answer(document, [facts(f"Ledger {since} … {until}", words)], as_json=as_json)
-
-
-def day_of(text: str, field: str) -> date:
-    """A day as `2026-10-31`. Raises a usage error that names the option."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day: write 2026-10-31", param_hint=f"--{field}") from None
 
 
 def _figures(made: "LedgerFile") -> dict[str, Any]:

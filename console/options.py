@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -32,3 +33,11 @@ By = Annotated[
         show_default="$USER",
     ),
 ]
+
+
+def day_of(text: str, field: str) -> date:
+    """A day as `2026-10-31`. Raises a usage error that names the option."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day: write 2026-10-31", param_hint=f"--{field}") from None

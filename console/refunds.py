@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from console.answer import answer
 from console.line import run_named
-from console.options import AsJson, By, DryRun
+from console.options import AsJson, By, DryRun, day_of
 from console.show import bare, facts, kroner, line, table
 from console.work import at_work
 
@@ -34,14 +34,30 @@ Which = Annotated[str, typer.Argument(metavar="CASE", help="The refund case, e.g
 
 
 @app.command()
-def find(by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
-    """Hold every postage charge against the tariff of its day."""
+def find(
+    by: By,
+    posted_from: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First posting day.")] = None,
+    posted_until: Annotated[str | None, typer.Option("--until", metavar="DAY", help="Last posting day.")] = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Hold every postage charge of a period against the tariff of its day.
+
+    Without days, every charge. What was charged and never shipped has no day and is
+    always among them; a letter of our own is judged once all its orders are
+    invoiced. Run again it finds nothing new, and judges again what no case has taken
+    up, so that a tariff file that came later counts.
+    """
     from flows.stages.refund_postage import find as look_for
 
+    first = day_of(posted_from, "from") if posted_from else None
+    last = day_of(posted_until, "until") if posted_until else None
     with at_work(by, dry_run=dry_run) as house:
-        done, findings = look_for(house)
+        done, findings = look_for(house, posted_from=first, posted_until=last)
     document: dict[str, Any] = {
         "dry_run": dry_run,
+        "from": posted_from,
+        "until": posted_until,
         "counts": done.counts,
         "findings": [finding.model_dump(mode="json") for finding in findings],
     }

@@ -35,7 +35,7 @@ def status(as_json: AsJson = False) -> int:
 
 def standing(house: "House") -> dict[str, Any]:
     """All that the store counts; cards that wait for company, orders for an invoice, and the first last day of each."""
-    from flows.stages.ship import mail_holds
+    from flows.stages.planning import mail_holds
     from store.status import status as count
 
     holds = mail_holds(house)

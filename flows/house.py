@@ -38,7 +38,7 @@ from shipping.adapters.bring_http import BringOptions
 from shipping.adapters.folder import FolderCarrier
 from shipping.models import TariffRow, WeightModel
 from shipping.ports import Carrier
-from shipping.tariffs import bundled_tariffs, load_tariffs
+from shipping.tariffs import known_tariffs
 from shipping.weights import bundled_weights
 from store.blobs import open_blobs
 from store.database import Store, migrate, open_store
@@ -98,7 +98,7 @@ def build_house(settings: Settings, *, actor: str) -> House:
         access_point=_access_point(settings),
         mail=_mail(settings),
         doorbell=open_doorbell(),
-        tariffs=(*bundled_tariffs(), *load_tariffs(*settings.tariff_files)),
+        tariffs=known_tariffs(*settings.tariff_files),
         weights=bundled_weights(),
         actor=actor,
     )

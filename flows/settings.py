@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         default="ready_by_deadline",
         description="Ready cards wait for an order already placed to the same address, or never.",
     )
+    post_at_once: tuple[str, ...] = Field(
+        default=(), description="Organisation numbers whose ready cards never wait for company."
+    )
     promised_days: int = Field(default=5, ge=1, le=60, description="Working days from order to letter box.")
     transit_days: int = Field(default=2, ge=0, le=30, description="Working days that the carrier takes.")
     production_days: int = Field(default=2, ge=0, le=30, description="Working days that a card takes to be ready.")

@@ -1,9 +1,7 @@
 """Postage that was charged before this system: read from a CSV file that finance can make from the old ledger.
 
-Columns, in any order, separated by semicolons or commas, UTF-8: charge_id, payer_org_number, payer_name, order_number,
-invoice_number, shipment, posted_on (2026-01-31, empty when never shipped), zone (NO, EUROPE, WORLD), weight_g and
-thickness_mm of the letter, cards of this order in it, charged_net and vat in kroner (52.00), vat_percent, payment
-(may be empty), fault_reship (yes when the letter repeated one that went wrong by our fault).
+`docs/postage-csv.md` tells finance what each column means. A file is taken whole or not at all, and what is wrong with
+it is told by row and column, as a spreadsheet counts them.
 """
 
 import csv
@@ -19,8 +17,10 @@ from shipping.models import PostageCharge
 
 _YES = {"yes", "true", "1", "ja"}
 _NO = {"no", "false", "0", "nei", ""}
-_KRONER = re.compile(r"^(-?)(\d+)(?:[.,](\d{1,2}))?$")
-_DECIMAL = re.compile(r"^\d+([.,]\d+)?$")
+_KRONER = re.compile(r"^(\d+)(?:[.,](\d{1,2}))?$", re.ASCII)
+_DECIMAL = re.compile(r"^\d+([.,]\d+)?$", re.ASCII)
+_ISO_DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_NORWEGIAN_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _FAULTS_TOLD = 5
 
 
@@ -69,7 +69,7 @@ def _check_heading(heading: list[str], name: str) -> None:
             "postage.columns",
             f"{name}: the heading is not the documented one ({'; '.join(wrong)})",
             field=(missing or unknown or twice)[0],
-            fix=f"give the file the heading {';'.join(_READERS)}",
+            fix=f"give the file the heading {';'.join(_READERS)} (the last four may be left out)",
         )
 
 
@@ -118,10 +118,15 @@ def _org_number(cell: str) -> str:
 def _day(cell: str) -> date | None:
     if not cell:
         return None
+    iso, norwegian = _ISO_DAY.fullmatch(cell), _NORWEGIAN_DAY.fullmatch(cell)
     try:
-        return date.fromisoformat(cell)
+        if iso:
+            return date(*map(int, iso.groups()))
+        if norwegian:
+            return date(*map(int, reversed(norwegian.groups())))
     except ValueError:
-        raise ValueError(f"{cell!r} is no day (write 2026-01-31, or nothing when it was never shipped)") from None
+        pass  # a day that no calendar has
+    raise ValueError(f"{cell!r} is no day (write 2026-01-31 or 31.01.2026, or nothing when it was never shipped)")
 
 
 def _zone(cell: str) -> str:
@@ -143,12 +148,18 @@ def _whole(cell: str) -> int:
 
 
 def _ore(cell: str) -> int:
-    match = _KRONER.match(cell)
+    bare = cell.replace(" ", "").replace("\u00a0", "")  # thousands, as spreadsheets part them
+    match = _KRONER.match(bare)
+    if bare.startswith("-"):
+        raise ValueError(f"{cell!r} is negative (what was given back stands in refunded_net and refunded_vat)")
     if match is None:
-        raise ValueError(f"{cell!r} is no amount in kroner (write 52.00)")
-    sign, kroner, ore = match.groups()
-    amount = int(kroner) * 100 + int((ore or "0").ljust(2, "0"))
-    return -amount if sign else amount
+        raise ValueError(f"{cell!r} is no amount in kroner (write 52.00 or 52,00)")
+    kroner, ore = match.groups()
+    return int(kroner) * 100 + int((ore or "0").ljust(2, "0"))
+
+
+def _perhaps_ore(cell: str) -> int:
+    return _ore(cell) if cell else 0
 
 
 def _flag(cell: str) -> bool:
@@ -174,5 +185,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "vat_percent": ("vat_percent", _whole),
     "payment": ("payment", _perhaps),
     "fault_reship": ("fault_reship", _flag),
+    "refunded_net": ("refunded_net_ore", _perhaps_ore),
+    "refunded_vat": ("refunded_vat_ore", _perhaps_ore),
 }
-_OPTIONAL = ("payment", "fault_reship")
+_OPTIONAL = ("payment", "fault_reship", "refunded_net", "refunded_vat")

@@ -1,8 +1,13 @@
-"""What goes in and out of the shipping room: addresses read, shipments planned, postage priced, charges audited."""
+"""What goes in and out of the shipping room: addresses read, shipments planned, postage priced, charges audited.
 
+What crosses a border is checked when it is made; what is counted by the half million between the database and the
+planner is a plain tuple.
+"""
+
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,16 +42,16 @@ class TariffRow(_Frozen):
     `gross_ore` as the list prints it, VAT inside at `vat_percent`; net is what the customer is charged before VAT.
     """
 
-    tariff: str
-    product: str
+    tariff: str = Field(min_length=1)
+    product: str = Field(min_length=1)
     zone: Zone
     valid_from: date
     valid_until: date | None
-    max_weight_g: int
-    max_thickness_mm: float
-    gross_ore: int
-    vat_percent: int
-    source: str
+    max_weight_g: int = Field(gt=0)
+    max_thickness_mm: float = Field(gt=0)
+    gross_ore: int = Field(ge=0)
+    vat_percent: int = Field(ge=0, le=100)
+    source: str = Field(min_length=1)
     retrieved: date
     confidence: Literal["primary", "third-party", "partial"]
 
@@ -69,7 +74,7 @@ class WeightModel(_Frozen):
     cards_per_sheet: int
 
 
-class WaitingCard(_Frozen):
+class WaitingCard(NamedTuple):
     """A proved card that waits for a shipment, with the address it is going to.
 
     `ordered_on` is the Oslo day that the promise counts from; None for a card that may not wait for company (a
@@ -107,7 +112,8 @@ class MailHold(_Frozen):
     waits_for: tuple[str, ...]
 
 
-class PlannedShipment(_Frozen):
+@dataclass(frozen=True)
+class PlannedShipment:
     """Cards for one address in one letter, its weight, thickness and the tariff row that prices it.
 
     `shares` is the net postage each order bears, summing to the row's net price to the øre.
@@ -204,6 +210,7 @@ class PostageCharge(_Frozen):
     """Postage as it was charged once: by this system (`own`) or before it (`earlier`). One row of the audit.
 
     Amounts are net of VAT, in øre. `shipment` names the letter; charges of several orders for one letter share it.
+    `refunded_…` is what was given back of it before this system.
     """
 
     charge_id: str
@@ -223,6 +230,16 @@ class PostageCharge(_Frozen):
     vat_percent: int
     payment: str | None = None
     fault_reship: bool = False
+    refunded_net_ore: int = Field(default=0, ge=0)
+    refunded_vat_ore: int = Field(default=0, ge=0)
+
+
+class GivenBack(NamedTuple):
+    """What live refund cases give back of one charge, by how many findings. Øre."""
+
+    net_ore: int = 0
+    vat_ore: int = 0
+    findings: int = 0
 
 
 class FindingKind(StrEnum):

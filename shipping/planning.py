@@ -4,18 +4,16 @@ One letter is not always cheapest (in 2021 a letter of 400 g cost more than two 
 exactly by dynamic programming over the number of cards.
 """
 
-import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from cards.errors import Refused
 from cards.money import share_ore
-from shipping.models import PlannedShipment, TariffRow, WaitingCard, WeightModel, Zone
+from shipping.models import PlannedShipment, Shipment, TariffRow, WaitingCard, WeightModel, Zone
 from shipping.tariffs import cheapest_that_holds, price, rows_of_day, unknown_day
 from shipping.weights import weigh
-
-_REPLACEMENT = re.compile(r"R\d+$")
 
 
 @dataclass(frozen=True)
@@ -106,6 +104,22 @@ def _priced_letters(
     return letters
 
 
+def as_of(shipment: Shipment, *, day: date, zone: Zone, rows: Sequence[TariffRow]) -> Shipment:
+    """The same letter at the price of the day it is posted on, which is what is charged; its postage shared anew.
+
+    Raises Refused (`tariff.unknown_day`, `tariff.too_large`) when that day has no price for it.
+    """
+    row = price(rows, day=day, zone=zone, weight_g=shipment.weight_g, thickness_mm=shipment.thickness_mm)
+    priced = {
+        "product": row.product,
+        "tariff": row.tariff,
+        "postage_net_ore": row.net_ore,
+        "vat_percent": row.vat_percent,
+        "shares": _shares([(card_id.rpartition("-")[0], card_id) for card_id in shipment.card_ids], row.net_ore),
+    }
+    return shipment.model_copy(update=priced)
+
+
 def _grouped(waiting: Sequence[WaitingCard]) -> dict[str, list[WaitingCard]]:
     groups: dict[str, list[WaitingCard]] = {}
     for card in sorted(waiting, key=lambda card: (card.address_key, card.order_number, card.card_id)):
@@ -125,19 +139,21 @@ def _packed(key: str, cards: list[WaitingCard], division: list[_Letter]) -> list
                 weight_g=letter.weight_g,
                 thickness_mm=letter.thickness_mm,
                 row=letter.row,
-                shares=_shares(inside, letter.row.net_ore),
+                shares=_shares([(card.order_number, card.card_id) for card in inside], letter.row.net_ore),
             )
         )
     return packed
 
 
-def _shares(cards: list[WaitingCard], net_ore: int) -> tuple[tuple[str, int], ...]:
+def _shares(cards: list[tuple[str, str]], net_ore: int) -> tuple[tuple[str, int], ...]:
     """Net postage an order, by its number of cards, largest remainder. A free replacement's order bears nothing."""
-    counts: dict[str, int] = {}
-    for card in cards:
-        if not _REPLACEMENT.search(card.card_id):
-            counts[card.order_number] = counts.get(card.order_number, 0) + 1
+    counts = Counter(order_number for order_number, card_id in cards if not is_replacement(card_id))
     if not counts:
         return ()
     orders = sorted(counts)
     return tuple(zip(orders, share_ore(net_ore, [counts[order] for order in orders]), strict=True))
+
+
+def is_replacement(card_id: str) -> bool:
+    """True for a card made free of charge in the place of another (`B-1-2R1`): it bears no postage."""
+    return "R" in card_id.rpartition("-")[2]

@@ -1,21 +1,23 @@
 """Postage charged before, judged again by the tariff of its posting day, with the reason why it was wrong.
 
 One physical letter has one correct price, shared over its orders by cards (largest remainder). A day without a known
-tariff gets no verdict; what was charged too low is told and never claimed back. Running again finds the same findings
-under the same ids, so that a finding leads to one refund at most.
+tariff gets no verdict; what was charged too low is told and never claimed back. What was given back before, here or
+elsewhere, is taken off, so that running again finds nothing new and no error is refunded twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from functools import lru_cache
+from types import MappingProxyType
 
 from cards.errors import Refused
 from cards.money import nok, share_ore, vat_ore
-from shipping.models import FindingKind, PostageCharge, PostageFinding, TariffRow, Zone
-from shipping.tariffs import cheapest_that_holds, price, rows_of_day
+from shipping.models import FindingKind, GivenBack, PostageCharge, PostageFinding, TariffRow, Zone
+from shipping.tariffs import ZONES, cheapest_that_holds, price, rows_of_day
 
-_ZONES: tuple[Zone, ...] = ("NO", "EUROPE", "WORLD")
+RULE_VERSION = 1  # raise it with every change of these rules: findings of both versions can then be told apart
+PRICES_REMEMBERED = 50_000
 VAT_SLACK_ORE = 1  # VAT is rounded on an invoice's sum, so one line of it may differ by an øre
 
 
@@ -29,27 +31,26 @@ class _Letter:
     unknown: str | None = None
 
 
-class _Price(Protocol):
-    def __call__(self, day: date, zone: Zone, weight_g: float, thickness_mm: float) -> TariffRow | Refused: ...
-
-
 def audit(
-    charges: Sequence[PostageCharge], *, rows: Sequence[TariffRow], rule_version: int = 1
+    charges: Sequence[PostageCharge],
+    *,
+    rows: Sequence[TariffRow],
+    given_back: Mapping[str, GivenBack] = MappingProxyType({}),
 ) -> list[PostageFinding]:
     """Every charge that differs from what was due, or cannot be judged, in the order of `charges`.
 
-    Refunds are net and VAT in øre, never negative. Raises Refused `postage.charge_twice` when two charges have one id.
+    All charges of a letter must be among `charges`. `given_back` by charge id is taken off what was charged. Refunds
+    are net and VAT in øre, never negative. Raises Refused `postage.charge_twice` when two charges have one id.
     """
     _refuse_doubles(charges)
-    priced = _remembered_price(rows)
-    letters = [_judge(group, priced) for group in _letters(charges)]
-    explained = _Explanations(rows)
-    findings = {
-        charge.charge_id: finding
-        for letter in letters
-        for charge in letter.charges
-        if (finding := _finding(charge, letter, explained, rule_version)) is not None
-    }
+    book = _book_of(tuple(rows))
+    findings: dict[str, PostageFinding] = {}
+    for group in _letters(charges):
+        letter = _judge(group, book)
+        for charge in group:
+            finding = _finding(charge, letter, book, given_back.get(charge.charge_id, GivenBack()))
+            if finding is not None:
+                findings[charge.charge_id] = finding
     return [findings[charge.charge_id] for charge in charges if charge.charge_id in findings]
 
 
@@ -73,23 +74,7 @@ def _letters(charges: Sequence[PostageCharge]) -> Iterable[tuple[PostageCharge, 
     return (tuple(group) for group in groups.values())
 
 
-def _remembered_price(rows: Sequence[TariffRow]) -> _Price:
-    """`price`, remembered by day, zone and measures: half a million charges have few different letters."""
-    known: dict[tuple[date, Zone, float, float], TariffRow | Refused] = {}
-
-    def priced(day: date, zone: Zone, weight_g: float, thickness_mm: float) -> TariffRow | Refused:
-        case = (day, zone, weight_g, thickness_mm)
-        if case not in known:
-            try:
-                known[case] = price(rows, day=day, zone=zone, weight_g=weight_g, thickness_mm=thickness_mm)
-            except Refused as refusal:
-                known[case] = refusal
-        return known[case]
-
-    return priced
-
-
-def _judge(charges: tuple[PostageCharge, ...], priced: _Price) -> _Letter:
+def _judge(charges: tuple[PostageCharge, ...], book: "_Book") -> _Letter:
     """What is due for each charge of one letter. Never shipped and our own re-ship owe nothing."""
     due = {charge.charge_id: 0 for charge in charges}
     bearing = [charge for charge in charges if charge.posted_on is not None and not charge.fault_reship]
@@ -100,7 +85,7 @@ def _judge(charges: tuple[PostageCharge, ...], priced: _Price) -> _Letter:
         return _Letter(charges, None, due, "the charges of this letter disagree on the posting day or the zone")
     weight_g = max(charge.weight_g for charge in bearing)  # rows that disagree: the heavier letter, the dearer price
     thickness_mm = max(charge.thickness_mm for charge in bearing)
-    row = priced(day, zone, weight_g, thickness_mm)
+    row = book.price(day, zone, weight_g, thickness_mm)
     if isinstance(row, Refused):
         return _Letter(charges, None, due, row.message)
     shares = share_ore(row.net_ore, _cards_each(bearing))
@@ -113,24 +98,29 @@ def _cards_each(charges: Sequence[PostageCharge]) -> list[int]:
     return cards if any(cards) else [1] * len(charges)
 
 
-def _finding(
-    charge: PostageCharge, letter: _Letter, explained: "_Explanations", rule_version: int
-) -> PostageFinding | None:
+def _finding(charge: PostageCharge, letter: _Letter, book: "_Book", given_back: GivenBack) -> PostageFinding | None:
+    verdict = _Verdict(charge, letter, given_back)
     bears = charge.posted_on is not None and not charge.fault_reship
     if bears and letter.row is None:
-        return _built(charge, letter, FindingKind.UNKNOWN_TARIFF, rule_version, due=None, why=letter.unknown or "")
+        return verdict.finding(FindingKind.UNKNOWN_TARIFF, due=None, why=letter.unknown or "")
     due = letter.due[charge.charge_id]
-    over = charge.charged_net_ore - due
+    over = charge.charged_net_ore - verdict.back_net_ore - due
     if not over or _only_rounded(letter, over):
-        return _vat_finding(charge, letter, rule_version)
-    if over < 0:
-        why = ", ".join(explained.of(charge, letter)) or "no single cause explains the amount"
-        return _built(charge, letter, FindingKind.UNDERCHARGED, rule_version, due=due, why=why)
-    causes = explained.of(charge, letter)
+        return _vat_finding(verdict)
+    causes = book.explain(charge, letter)
     why = ", ".join(causes) or "no single cause explains the amount"
+    if over < 0:
+        return verdict.finding(FindingKind.UNDERCHARGED, due=due, why=why)
     kind = causes[0] if causes else FindingKind.OVERCHARGED
-    vat = vat_ore(over, charge.vat_percent)
-    return _built(charge, letter, kind, rule_version, due=due, why=why, refund_net=over, refund_vat=vat)
+    return verdict.finding(kind, due=due, why=why, refund_net=over, refund_vat=_vat_back(verdict, over, due))
+
+
+def _vat_back(verdict: "_Verdict", over: int, due: int) -> int:
+    """The VAT on what was charged too much; when the VAT was wrong as well, all of it above the VAT on what is due."""
+    charge = verdict.charge
+    plain = vat_ore(over, charge.vat_percent)
+    exact = charge.vat_ore - verdict.back_vat_ore - vat_ore(due, verdict.vat_percent)
+    return plain if abs(exact - plain) <= VAT_SLACK_ORE else max(exact, 0)
 
 
 def _only_rounded(letter: _Letter, over: int) -> bool:
@@ -138,25 +128,45 @@ def _only_rounded(letter: _Letter, over: int) -> bool:
     return abs(over) == 1 and sum(c.charged_net_ore for c in letter.charges) == sum(letter.due.values())
 
 
-def _vat_finding(charge: PostageCharge, letter: _Letter, rule_version: int) -> PostageFinding | None:
+def _vat_finding(verdict: "_Verdict") -> PostageFinding | None:
     """The net is right: is the VAT? Too much VAT is paid back, too little is only told."""
-    percent = letter.row.vat_percent if letter.row else charge.vat_percent
-    over = charge.vat_ore - vat_ore(charge.charged_net_ore, percent)
-    if abs(over) <= VAT_SLACK_ORE and charge.vat_percent == percent:
+    charge, percent = verdict.charge, verdict.vat_percent
+    due = vat_ore(charge.charged_net_ore - verdict.back_net_ore, percent)
+    over = charge.vat_ore - verdict.back_vat_ore - due
+    if abs(over) <= VAT_SLACK_ORE and (charge.vat_percent == percent or verdict.back_vat_ore):
         return None
-    due = letter.due[charge.charge_id]
-    why = f"VAT {nok(charge.vat_ore)} at {charge.vat_percent} %, due {nok(charge.vat_ore - over)} at {percent} %"
-    return _built(charge, letter, FindingKind.VAT_WRONG, rule_version, due=due, why=why, refund_vat=max(over, 0))
+    why = f"VAT {nok(charge.vat_ore)} at {charge.vat_percent} %, due {nok(due + verdict.back_vat_ore)} at {percent} %"
+    net_due = verdict.letter.due[charge.charge_id]
+    return verdict.finding(FindingKind.VAT_WRONG, due=net_due, why=why, refund_vat=max(over, 0))
 
 
-class _Explanations:
-    """Which single mistake gives exactly the amount that was charged, the likeliest first."""
+class _Book:
+    """The tariffs as the audit reads them: what a letter cost, and which single mistake gives what was charged.
+
+    Prices are remembered by day, zone and measures: half a million charges have few different letters.
+    """
 
     def __init__(self, rows: Sequence[TariffRow]) -> None:
         self._rows = rows
         self._live: dict[tuple[date, Zone], tuple[TariffRow, ...]] = {}
+        self._known: dict[tuple[date, Zone, float, float], TariffRow | Refused] = {}
 
-    def of(self, charge: PostageCharge, letter: _Letter) -> list[FindingKind]:
+    def price(self, day: date, zone: Zone, weight_g: float, thickness_mm: float) -> TariffRow | Refused:
+        """The row that prices the letter, or the refusal that says why none does."""
+        case = (day, zone, weight_g, thickness_mm)
+        if case not in self._known:
+            if len(self._known) >= PRICES_REMEMBERED:
+                self._known.clear()
+            try:
+                found = price(self._rows, day=day, zone=zone, weight_g=weight_g, thickness_mm=thickness_mm)
+            except Refused as refusal:
+                self._known[case] = refusal
+            else:
+                self._known[case] = found
+        return self._known[case]
+
+    def explain(self, charge: PostageCharge, letter: _Letter) -> list[FindingKind]:
+        """The mistakes that each explain the whole amount, the likeliest first."""
         if charge.fault_reship:
             return [FindingKind.OUR_FAULT_RESHIP]
         if charge.posted_on is None:
@@ -208,7 +218,7 @@ class _Explanations:
         return list(dict.fromkeys(found))
 
     def _of_other_zones(self, charge: PostageCharge, row: TariffRow) -> list[TariffRow]:
-        live = [self._prices(zone, charge) for zone in _ZONES if zone != row.zone]
+        live = [self._prices(zone, charge) for zone in ZONES if zone != row.zone]
         return _holding(live, charge)
 
     def _of_other_days(self, charge: PostageCharge, row: TariffRow) -> list[TariffRow]:
@@ -236,26 +246,48 @@ def _share_of(charge: PostageCharge, letter: _Letter, net_ore: int) -> int:
     return next(share for other, share in zip(bearing, shares, strict=True) if other is charge)
 
 
-def _built(
-    charge: PostageCharge,
-    letter: _Letter,
-    kind: FindingKind,
-    rule_version: int,
-    *,
-    due: int | None,
-    why: str,
-    refund_net: int = 0,
-    refund_vat: int = 0,
-) -> PostageFinding:
-    return PostageFinding(
-        finding_id=f"{charge.charge_id}/v{rule_version}",
-        charge=charge,
-        kind=kind,
-        due_net_ore=due,
-        refund_net_ore=refund_net,
-        refund_vat_ore=refund_vat,
-        evidence=_evidence(charge, letter, due=due, why=why),
-    )
+@lru_cache(maxsize=2)
+def _book_of(rows: tuple[TariffRow, ...]) -> _Book:
+    return _Book(rows)
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """A charge in its letter, and what was given back of it already, here and before this system."""
+
+    charge: PostageCharge
+    letter: _Letter
+    given_back: GivenBack
+
+    @property
+    def back_net_ore(self) -> int:
+        return self.charge.refunded_net_ore + self.given_back.net_ore
+
+    @property
+    def back_vat_ore(self) -> int:
+        return self.charge.refunded_vat_ore + self.given_back.vat_ore
+
+    @property
+    def vat_percent(self) -> int:
+        """The rate of the letter's tariff; where there is none, the rate that was charged."""
+        return self.letter.row.vat_percent if self.letter.row else self.charge.vat_percent
+
+    def finding(
+        self, kind: FindingKind, *, due: int | None, why: str, refund_net: int = 0, refund_vat: int = 0
+    ) -> PostageFinding:
+        again = f".{self.given_back.findings + 1}" if self.given_back.findings else ""
+        evidence = _evidence(self.charge, self.letter, due=due, why=why)
+        if self.back_net_ore or self.back_vat_ore:
+            evidence["given_back_before"] = f"{nok(self.back_net_ore)} and VAT {nok(self.back_vat_ore)}"
+        return PostageFinding(
+            finding_id=f"{self.charge.charge_id}/v{RULE_VERSION}{again}",
+            charge=self.charge,
+            kind=kind,
+            due_net_ore=due,
+            refund_net_ore=refund_net,
+            refund_vat_ore=refund_vat,
+            evidence=evidence,
+        )
 
 
 def _evidence(charge: PostageCharge, letter: _Letter, *, due: int | None, why: str) -> dict[str, str]:
@@ -272,6 +304,7 @@ def _evidence(charge: PostageCharge, letter: _Letter, *, due: int | None, why: s
         "charged_vat": f"{nok(charge.vat_ore)} at {charge.vat_percent} %",
         "due_net": nok(due) if due is not None else "unknown",
         "cause": why,
+        "rule_version": str(RULE_VERSION),
     }
     if letter.row is not None:
         told |= {

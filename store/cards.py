@@ -5,6 +5,7 @@ somebody else did it.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -388,22 +389,25 @@ class Cards:
         grouped = ready.group_by(orders.c.address_key).order_by(orders.c.address_key)
         return [(row[0], row[1]) for row in self._tx.connection.execute(grouped)]
 
-    def waiting_for_shipment(self, keys: Sequence[str]) -> list[WaitingCard]:
-        """Proved cards for these valid addresses, those for one address side by side."""
+    def waiting_for_shipment(self, keys: Sequence[str], *, at_once: Sequence[str] = ()) -> list[WaitingCard]:
+        """Proved cards for these valid addresses, those for one address side by side.
+
+        Cards of the businesses `at_once` (organisation numbers) may not wait for company.
+        In a transaction that writes, the cards and their orders are held as they are until its end.
+        """
+        goes_now = or_(_MAY_NOT_WAIT, orders.c.org_number.in_(at_once)) if at_once else _MAY_NOT_WAIT
         query = (
-            select(cards.c.card_id, cards.c.order_number, orders.c.address_key, orders.c.approved_at, _MAY_NOT_WAIT)
+            select(cards.c.card_id, cards.c.order_number, orders.c.address_key, orders.c.approved_at, goes_now)
             .join(orders, orders.c.order_number == cards.c.order_number)
             .where(cards.c.state == CardState.PROVED, orders.c.address_valid, orders.c.address_key.in_(keys))
             .order_by(orders.c.address_key, cards.c.order_number, cards.c.line, cards.c.card_id)
         )
+        if self._tx.writing:
+            query = query.with_for_update(of=[cards, orders], key_share=True)
+        day_of = cache(oslo_day)  # cards of one order have one instant
         return [
-            WaitingCard(
-                card_id=row[0],
-                order_number=row[1],
-                address_key=row[2],
-                ordered_on=None if row[4] else oslo_day(row[3]),
-            )
-            for row in self._tx.connection.execute(query)
+            WaitingCard(row[0], row[1], row[2], ordered_on=None if row[4] else day_of(row[3]))
+            for row in self._tx.connection.execute(query).all()
         ]
 
     def coming_to_waiting(self) -> list[ComingOrder]:

@@ -1,7 +1,8 @@
 """Orders as they were accepted, with the reading of their delivery address; the document itself lies in the blobs."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import bindparam, desc, func, select, update
@@ -12,6 +13,8 @@ from cards.orders import ApprovedOrder, Business, Orderer, Unit
 from shipping.models import AddressReading
 from store.tables import orders
 from store.transaction import Transaction
+
+_NUMBERS_A_QUERY = 500  # SQLite takes a limited number of parameters in one statement
 
 
 class StoredOrder(BaseModel):
@@ -36,6 +39,13 @@ class StoredOrder(BaseModel):
     label_lines: tuple[str, ...]
     rule_version: int
     card_kind: str
+
+
+class Destination(NamedTuple):
+    """Where an order's cards go: the address as typed, and as the letter shows it."""
+
+    address: Address
+    label_lines: tuple[str, ...]
 
 
 _ONE = select(orders).where(orders.c.order_number == bindparam("order_number"))
@@ -110,6 +120,16 @@ class Orders:
         content = dict(row)
         del content["org_number"]
         return StoredOrder.model_validate(content)
+
+    def destinations(self, order_numbers: Sequence[str]) -> dict[str, Destination]:
+        """Where the cards of these orders go. Those that are not there are left out."""
+        found: dict[str, Destination] = {}
+        for start in range(0, len(order_numbers), _NUMBERS_A_QUERY):
+            part = orders.c.order_number.in_(order_numbers[start : start + _NUMBERS_A_QUERY])
+            query = select(orders.c.order_number, orders.c.deliver_to, orders.c.label_lines).where(part)
+            for number, address, lines in self._tx.connection.execute(query):
+                found[number] = Destination(Address.model_validate(address), tuple(lines))
+        return found
 
     def readdress(self, order_number: str, address: Address, reading: AddressReading) -> None:
         """Put another delivery address in the place of the old one. Raises Refused `order.unknown`."""

@@ -1,14 +1,14 @@
 """Shipments and postage: which cards went in which letter, what each order bears of it, what was charged and judged."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, true, tuple_, update
 
 from cards.errors import Refused
-from shipping.models import PostageCharge, PostageFinding, Shipment, ShipmentState
+from shipping.models import FindingKind, GivenBack, PostageCharge, PostageFinding, Shipment, ShipmentState
 from store.number_tables import carrier_numbers
 from store.packing_tables import packing_scans
 from store.tables import (
@@ -21,6 +21,9 @@ from store.tables import (
 )
 from store.transaction import Transaction
 
+LetterName = tuple[str, str]  # origin and shipment
+FIRST_LETTER: LetterName = ("", "")
+_CHARGES_A_QUERY = 500  # SQLite takes a limited number of parameters in one statement
 _LISTED_APART = ("card_ids", "shares", "carrier_number")
 _CHARGE_COLUMNS = [column.name for column in postage_charges.c if column.name != "content"]
 _FINDING_COLUMNS = [column.name for column in postage_findings.c if column.name != "charge_id"]
@@ -29,7 +32,7 @@ _SHIPMENT_COLUMNS = [
     *(shipments.c[name] for name in Shipment.model_fields if name not in _LISTED_APART),
     _CARRIER_NUMBER.scalar_subquery().label("carrier_number"),
 ]
-
+_IN_CASE = exists().where((refund_items.c.finding_id == postage_findings.c.finding_id) & refund_items.c.live)
 _CARD_MISSING = exists().where(
     shipment_cards.c.shipment_id == shipments.c.shipment_id,
     ~exists().where(
@@ -46,29 +49,28 @@ class Shipments:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    def add(self, shipment: Shipment) -> None:
-        """Keep a packed shipment with its cards and shares.
+    def add(self, *new: Shipment) -> None:
+        """Keep planned shipments with their cards and shares, all or none.
 
-        Raises Refused `shipment.card_taken` when a card lies in another live shipment, `shipment.known` when the id
-        or the number is taken.
+        Raises Refused `shipment.card_taken` when a card lies in another live shipment, `shipment.known` when an id or
+        a number is taken.
         """
-        row = shipment.model_dump(mode="json", include={"address", "label_lines"})
-        row |= shipment.model_dump(exclude={*_LISTED_APART, *row})
-        key = {"shipment_id": shipment.shipment_id}
         with self._tx.whole():
-            if not self._tx.insert_new(shipments, row):
-                raise Refused(
-                    "shipment.known",
-                    f"shipment {shipment.shipment_id} or its number {shipment.number} exists already",
-                    fix="pack again: the next number is taken from the series",
-                )
-            for place, card_id in enumerate(shipment.card_ids, start=1):
-                live = shipment.state is not ShipmentState.CANCELLED
-                if not self._tx.insert_new(shipment_cards, {**key, "place": place, "card_id": card_id, "live": live}):
-                    raise _taken(card_id)
-            for place, (order_number, net_ore) in enumerate(shipment.shares, start=1):
-                share = {**key, "place": place, "order_number": order_number, "net_ore": net_ore}
-                self._tx.insert_new(shipment_shares, share)
+            if not self._tx.insert_many_new(shipments, [_row_of(shipment) for shipment in new]):
+                raise _known(new)
+            if not self._tx.insert_many_new(shipment_cards, [row for shipment in new for row in _card_rows(shipment)]):
+                raise self._taken(new)
+            self._tx.insert_many_new(shipment_shares, [row for shipment in new for row in _share_rows(shipment)])
+
+    def _taken(self, new: Sequence[Shipment]) -> Refused:
+        ids, inside = [s.shipment_id for s in new], [card_id for s in new for card_id in s.card_ids]
+        elsewhere = shipment_cards.c.live & shipment_cards.c.shipment_id.not_in(ids)
+        query = select(func.min(shipment_cards.c.card_id)).where(elsewhere, shipment_cards.c.card_id.in_(inside))
+        return Refused(
+            "shipment.card_taken",
+            f"card {self._tx.connection.scalar(query)} lies in another live shipment",
+            fix="nothing to do: it goes with the other letter",
+        )
 
     def get(self, shipment_id: str) -> Shipment:
         """The shipment. Raises Refused `shipment.unknown`."""
@@ -109,6 +111,16 @@ class Shipments:
     def reopen(self, shipment_id: str) -> bool:
         """Closed → packed. False when it is not closed."""
         return self._step(shipment_id, (ShipmentState.CLOSED,), state=ShipmentState.PACKED)
+
+    def reprice(self, shipment: Shipment) -> None:
+        """Put the postage and the shares of `shipment` in the place of those on record. Nothing once it is posted."""
+        columns = shipment.model_dump(include={"product", "tariff", "postage_net_ore", "vat_percent"})
+        unposted = (shipments.c.shipment_id == shipment.shipment_id) & (shipments.c.state != ShipmentState.POSTED)
+        if self._tx.connection.execute(update(shipments).where(unposted).values(columns)).rowcount == 0:
+            return
+        for row in _share_rows(shipment):
+            share = (shipment_shares.c.shipment_id == row["shipment_id"]) & (shipment_shares.c.place == row["place"])
+            self._tx.connection.execute(update(shipment_shares).where(share).values(net_ore=row["net_ore"]))
 
     def posted(self, shipment_id: str, booking: str, posted_at: datetime) -> bool:
         """Closed → posted with the carrier's booking. False when it is not closed (any more)."""
@@ -195,63 +207,131 @@ class Postage:
 
     def add_charge(self, charge: PostageCharge) -> bool:
         """Keep a charge. False when it is known. Raises Refused `postage.charge_changed` for other content."""
-        content = charge.model_dump(mode="json")
-        row = {name: getattr(charge, name) for name in _CHARGE_COLUMNS}
-        if self._tx.insert_new(postage_charges, {**row, "content": content}):
-            return True
-        query = select(postage_charges.c.content).where(postage_charges.c.charge_id == charge.charge_id)
-        if self._tx.connection.scalar(query) != content:
-            raise Refused(
-                "postage.charge_changed",
-                f"charge {charge.charge_id} is on record with other content",
-                field="charge_id",
-                fix="what was charged does not change: correct the file, or give a new charge its own id",
-            )
-        return False
+        return self.add_charges([charge]) == 1
 
-    def charges(self, posted_from: date | None = None, posted_until: date | None = None) -> list[PostageCharge]:
-        """Charges posted in the days given (both included), by id. Those never shipped have no day: always listed."""
-        query = select(postage_charges.c.content).order_by(postage_charges.c.charge_id)
+    def add_charges(self, charges: Sequence[PostageCharge]) -> int:
+        """Keep charges; how many of them are new. Raises Refused `postage.charge_changed` for other content."""
+        new = 0
+        for start in range(0, len(charges), _CHARGES_A_QUERY):
+            part = charges[start : start + _CHARGES_A_QUERY]
+            known = self._known(part)
+            rows = [_charge_row(charge) for charge in part if charge.charge_id not in known]
+            if not self._tx.insert_many_new(postage_charges, rows):
+                known = self._known(part)  # somebody else has taken in some of them in the same moment
+            _refuse_changed(part, known)
+            new += len(rows)
+        return new
+
+    def _known(self, charges: Sequence[PostageCharge]) -> dict[str, PostageCharge]:
+        ids = postage_charges.c.charge_id.in_([charge.charge_id for charge in charges])
+        found = self._charges(select(postage_charges.c.content).where(ids))
+        return {charge.charge_id: charge for charge in found}
+
+    def charges(self) -> list[PostageCharge]:
+        """Every charge, by id."""
+        return self._charges(select(postage_charges.c.content).order_by(postage_charges.c.charge_id))
+
+    def letters(
+        self,
+        *,
+        after: LetterName = FIRST_LETTER,
+        limit: int,
+        posted_from: date | None = None,
+        posted_until: date | None = None,
+    ) -> list[PostageCharge]:
+        """All charges of the next `limit` letters past `after`, letter by letter: page on with the last one's name.
+
+        With days given (both included), letters with a charge posted then, or never: those have no day. A letter of
+        ours waits until each order that bears a part of it is invoiced, since its parts are judged by the whole.
+        """
+        name = (postage_charges.c.origin, postage_charges.c.shipment)
+        bearing = select(func.count()).where(shipment_shares.c.shipment_id == postage_charges.c.shipment)
+        whole = or_(
+            postage_charges.c.origin != "own",
+            func.count(postage_charges.c.order_number.distinct()) >= bearing.scalar_subquery(),
+        )
         day = postage_charges.c.posted_on
-        if posted_from is not None:
-            query = query.where(or_(day.is_(None), day >= posted_from))
-        if posted_until is not None:
-            query = query.where(or_(day.is_(None), day <= posted_until))
+        asked = [day >= posted_from] if posted_from else []
+        asked += [day <= posted_until] if posted_until else []
+        in_period = func.count().filter(or_(day.is_(None), and_(true(), *asked))) > 0
+        page = (
+            select(*name)
+            .where(tuple_(*name) > tuple_(*after))
+            .group_by(*name)
+            .having(whole, in_period)
+            .order_by(*name)
+            .limit(limit)
+            .subquery()
+        )
+        here = and_(page.c.origin == postage_charges.c.origin, page.c.shipment == postage_charges.c.shipment)
+        query = select(postage_charges.c.content).join(page, here)
+        return self._charges(query.order_by(*name, postage_charges.c.charge_id))
+
+    def _charges(self, query: Select[Any]) -> list[PostageCharge]:
         return [PostageCharge.model_validate(content) for content in self._tx.connection.scalars(query)]
 
-    def add_finding(self, f: PostageFinding) -> bool:
-        """Keep a finding. False when it is known.
+    def given_back(self, charge_ids: Sequence[str]) -> dict[str, GivenBack]:
+        """What live refund cases give back, by charge; a charge that none is about is left out."""
+        amounts = (func.sum(postage_findings.c.refund_net_ore), func.sum(postage_findings.c.refund_vat_ore))
+        found: dict[str, GivenBack] = {}
+        for some in _parts(charge_ids):
+            query = select(postage_findings.c.charge_id, *amounts, func.count()).where(
+                postage_findings.c.charge_id.in_(some), _IN_CASE
+            )
+            for row in self._tx.connection.execute(query.group_by(postage_findings.c.charge_id)):
+                found[row[0]] = GivenBack(int(row[1]), int(row[2]), row[3])
+        return found
 
-        Raises Refused `postage.finding_changed` when it is known with another kind or amount, `postage.charge_unknown`
-        when its charge is not on record.
+    def judge(self, charge_ids: Sequence[str], findings: Sequence[PostageFinding]) -> list[str]:
+        """These charges were judged and `findings` is all that is wrong with them; what became of each finding.
+
+        `found`, `already_found`, `found_otherwise` (another kind or amount than before), `withdrawn` (no longer
+        found). A finding in a live refund case stands as it was.
         """
-        charge = select(postage_charges.c.charge_id).where(postage_charges.c.charge_id == f.charge.charge_id)
-        if self._tx.connection.scalar(charge) is None:
-            raise Refused(
-                "postage.charge_unknown", f"charge {f.charge.charge_id} is not on record", fix="import the charge first"
-            )
-        row = {name: getattr(f, name) for name in _FINDING_COLUMNS}
-        if self._tx.insert_new(postage_findings, {**row, "charge_id": f.charge.charge_id}):
-            return True
-        judged = ("kind", "due_net_ore", "refund_net_ore", "refund_vat_ore")
-        query = select(*(postage_findings.c[name] for name in judged))
-        known = self._tx.connection.execute(query.where(postage_findings.c.finding_id == f.finding_id)).one()
-        if tuple(known) != tuple(row[name] for name in judged):
-            raise Refused(
-                "postage.finding_changed",
-                f"the charge of finding {f.finding_id} was judged otherwise before under the same rules",
-                fix="a changed rule or tariff needs a new rule version, so that both findings stand",
-            )
-        return False
+        open_ones = {finding.finding_id: finding for finding in self.findings(without_case=True, of=charge_ids)}
+        outcomes = []
+        for finding in findings:
+            before = open_ones.pop(finding.finding_id, None)
+            if before is None:
+                outcomes.append("found" if self._insert(finding) else "already_found")
+            elif _judged(before) == _judged(finding):
+                outcomes.append("already_found")
+            else:
+                self._remove(before)
+                self._insert(finding)
+                outcomes.append("found_otherwise")
+        for finding in open_ones.values():
+            self._remove(finding)
+        return outcomes + ["withdrawn"] * len(open_ones)
 
-    def findings(self, without_case: bool = False) -> list[PostageFinding]:
-        """Findings by id; with `without_case`, those that stand in no live refund case."""
+    def _insert(self, finding: PostageFinding) -> bool:
+        row = {name: getattr(finding, name) for name in _FINDING_COLUMNS}
+        return self._tx.insert_new(postage_findings, {**row, "charge_id": finding.charge.charge_id})
+
+    def _remove(self, finding: PostageFinding) -> None:
+        one = postage_findings.c.finding_id == finding.finding_id
+        self._tx.connection.execute(delete(postage_findings).where(one, ~_IN_CASE))
+
+    def findings(self, without_case: bool = False, of: Sequence[str] | None = None) -> list[PostageFinding]:
+        """Findings by id; with `without_case`, those that stand in no live refund case; `of` these charges only.
+
+        In a transaction that writes, findings without a case are held as they are until its end: nothing is judged
+        again while a case takes it up.
+        """
         query = select(postage_findings, postage_charges.c.content).join(
             postage_charges, postage_charges.c.charge_id == postage_findings.c.charge_id
         )
         if without_case:
-            in_case = (refund_items.c.finding_id == postage_findings.c.finding_id) & refund_items.c.live
-            query = query.where(~exists().where(in_case))
+            query = query.where(~_IN_CASE)
+            if self._tx.writing:
+                query = query.with_for_update(of=postage_findings)
+        if of is None:
+            return self._findings(query)
+        return [
+            one for some in _parts(of) for one in self._findings(query.where(postage_findings.c.charge_id.in_(some)))
+        ]
+
+    def _findings(self, query: Select[Any]) -> list[PostageFinding]:
         found = []
         for row in self._tx.connection.execute(query.order_by(postage_findings.c.finding_id)).mappings():
             content = dict(row)
@@ -261,9 +341,54 @@ class Postage:
         return found
 
 
-def _taken(card_id: str) -> Refused:
+def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[start : start + _CHARGES_A_QUERY] for start in range(0, len(ids), _CHARGES_A_QUERY)]
+
+
+def _judged(finding: PostageFinding) -> tuple[FindingKind, int | None, int, int]:
+    return finding.kind, finding.due_net_ore, finding.refund_net_ore, finding.refund_vat_ore
+
+
+def _charge_row(charge: PostageCharge) -> dict[str, Any]:
+    return {name: getattr(charge, name) for name in _CHARGE_COLUMNS} | {"content": charge.model_dump(mode="json")}
+
+
+def _refuse_changed(charges: Sequence[PostageCharge], known: Mapping[str, PostageCharge]) -> None:
+    for charge in charges:
+        before = known.get(charge.charge_id, charge)
+        changed = [name for name in PostageCharge.model_fields if getattr(before, name) != getattr(charge, name)]
+        if changed:
+            raise Refused(
+                "postage.charge_changed",
+                f"charge {charge.charge_id} is on record with other content: "
+                + ", ".join(
+                    f"{name} {getattr(before, name)} there and {getattr(charge, name)} here" for name in changed
+                ),
+                field=changed[0],
+                fix="what was charged does not change: correct the file, or give a new charge its own id",
+            )
+
+
+def _row_of(shipment: Shipment) -> dict[str, Any]:
+    row = shipment.model_dump(mode="json", include={"address", "label_lines"})
+    return row | shipment.model_dump(exclude={*_LISTED_APART, *row})
+
+
+def _card_rows(shipment: Shipment) -> list[dict[str, Any]]:
+    of = {"shipment_id": shipment.shipment_id, "live": shipment.state is not ShipmentState.CANCELLED}
+    return [{**of, "place": place, "card_id": card_id} for place, card_id in enumerate(shipment.card_ids, start=1)]
+
+
+def _share_rows(shipment: Shipment) -> list[dict[str, Any]]:
+    return [
+        {"shipment_id": shipment.shipment_id, "place": place, "order_number": order_number, "net_ore": net_ore}
+        for place, (order_number, net_ore) in enumerate(shipment.shares, start=1)
+    ]
+
+
+def _known(new: Sequence[Shipment]) -> Refused:
     return Refused(
-        "shipment.card_taken",
-        f"card {card_id} lies in another live shipment",
-        fix="nothing to do: it goes with the other letter",
+        "shipment.known",
+        f"a number from {new[0].number} to {new[-1].number}, or its shipment, exists already",
+        fix="pack again: the next number is taken from the series",
     )

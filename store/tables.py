@@ -345,11 +345,13 @@ postage_charges = Table(
     Column("payer_org_number", Word, nullable=False),
     Column("order_number", Word, nullable=False),
     Column("invoice_number", Word, nullable=False),
+    Column("shipment", Word, nullable=False),
     Column("posted_on", Date),
     Column("charged_net_ore", BigInteger, nullable=False),
     Column("vat_ore", BigInteger, nullable=False),
     Column("content", Json, nullable=False),
     Index("postage_charges_by_day", "posted_on"),
+    Index("postage_charges_by_letter", "origin", "shipment", "charge_id"),
 )
 
 postage_findings = Table(

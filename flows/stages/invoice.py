@@ -20,6 +20,7 @@ from flows.stages.invoice_plan import invoices_to_come
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
 from shipping.countries import zone_of
 from shipping.models import PostageCharge, Shipment
+from shipping.planning import is_replacement
 from store.database import UnitOfWork
 
 INVOICES_PER_CHUNK = 100
@@ -134,7 +135,9 @@ def _charge_id(invoice: Invoice, order_number: str, shipment: Shipment) -> str:
 
 
 def _cards_of_order(order_number: str, shipment: Shipment) -> int:
-    return sum(card_id.rpartition("-")[0] == order_number for card_id in shipment.card_ids)
+    """The order's cards that bear postage, as it was shared when the letter was planned."""
+    of_order = [card_id for card_id in shipment.card_ids if card_id.rpartition("-")[0] == order_number]
+    return sum(not is_replacement(card_id) for card_id in of_order)
 
 
 INVOICE = (Stage("issue", _to_issue, _issue), *DELIVERY)

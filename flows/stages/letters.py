@@ -84,12 +84,13 @@ def letter_cards(cards: list[Card]) -> list[LetterCard]:
     ]
 
 
-def undo(house: House, uow: UnitOfWork, shipment_id: str, fault: HseCardError) -> None:
-    """The letter cannot go: it is cancelled, and its cards are held for a person to correct the address."""
+def undo(house: House, uow: UnitOfWork, shipment_id: str, fault: HseCardError, *, hold: bool = True) -> None:
+    """The letter cannot go: it is cancelled. Its cards are held for a person to correct the address, or (without
+    `hold`) planned again."""
     shipment = uow.shipments.get(shipment_id)
     if not uow.shipments.cancel(shipment_id):
         return
-    hold = Hold(reason=HoldReason.ADDRESS_INVALID, detail=fault.code, field="deliver_to", fix=fault.fix)
+    wait = Hold(reason=HoldReason.ADDRESS_INVALID, detail=fault.code, field="deliver_to", fix=fault.fix)
     for card_id in shipment.card_ids:
         uow.cards.advance(
             card_id,
@@ -100,7 +101,8 @@ def undo(house: House, uow: UnitOfWork, shipment_id: str, fault: HseCardError) -
             details={"shipment": shipment_id, "why": fault.code},
             shipment_id=None,
         )
-        uow.cards.hold(card_id, CardState.PROVED, hold, actor=house.actor)
+        if hold:
+            uow.cards.hold(card_id, CardState.PROVED, wait, actor=house.actor)
 
 
 LETTERS = Stage("letters", _to_letter, _letter)

@@ -5,6 +5,7 @@ and the refund's effects are one transaction; the money moves after it, once per
 """
 
 from collections.abc import Iterable
+from datetime import date
 from itertools import groupby
 
 from billing.credit_notes import issue_credit_note
@@ -20,28 +21,61 @@ from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.invoice import buyer_of
 from flows.stages.line import Chunk, Problem, Stage, Tally, tally
 from shipping.earlier import read_earlier_charges
-from shipping.models import PostageFinding
+from shipping.models import PostageCharge, PostageFinding
 from shipping.postage_audit import audit
 from store.database import UnitOfWork
+from store.shipping import FIRST_LETTER
+
+LETTERS_PER_PAGE = 1000
 
 
-def import_charges(house: House, text: str, *, name: str, dry_run: bool = False) -> Tally:
-    """Charges of earlier orders from a CSV file. A charge already known with the same content changes nothing."""
+def import_charges(house: House, text: str, *, name: str) -> Tally:
+    """Charges of earlier orders from a CSV file, all or none. One already known with the same content changes nothing.
+
+    Raises Refused `postage.columns`, `postage.row`, `postage.charge_changed`.
+    """
     charges = read_earlier_charges(text, name=name)
-    if dry_run:
-        return Tally(counts={"would_import": len(charges)})
     with house.store.begin() as uow:
-        return tally("imported" if uow.postage.add_charge(charge) else "already_known" for charge in charges)
+        new = uow.postage.add_charges(charges)
+    counts = {"imported": new, "already_known": len(charges) - new}
+    return Tally(counts={outcome: count for outcome, count in counts.items() if count})
 
 
-def find(house: House) -> tuple[Tally, list[PostageFinding]]:
-    """Audit every charge on record. Findings are kept once; the list is of those that no case has taken up."""
-    with house.store.read() as uow:
-        charges = uow.postage.charges()
-    findings = audit(charges, rows=house.tariffs)
+def find(
+    house: House, *, posted_from: date | None = None, posted_until: date | None = None
+) -> tuple[Tally, list[PostageFinding]]:
+    """Audit the charges of a period (both days included; without days, all), a page of letters at a time.
+
+    What is found is kept once, and what was found before is judged again as long as no case has taken it up. The list
+    is of those findings of the period that no case has. Raises Refused `postage.period` when it ends before it begins.
+    """
+    if posted_from and posted_until and posted_until < posted_from:
+        raise Refused(
+            "postage.period",
+            f"the period ends on {posted_until}, before it begins on {posted_from}",
+            field="until",
+            fix="give the first and the last posting day, in that order",
+        )
+    done, findings, last = Tally(), list[PostageFinding](), FIRST_LETTER
+    while True:
+        with house.store.read() as uow:
+            charges = uow.postage.letters(
+                after=last, limit=LETTERS_PER_PAGE, posted_from=posted_from, posted_until=posted_until
+            )
+        if not charges:
+            return done, sorted(findings, key=lambda finding: finding.finding_id)
+        outcomes, still_open = _judge(house, charges)
+        done += tally(outcomes)
+        findings += still_open
+        last = (charges[-1].origin, charges[-1].shipment)
+
+
+def _judge(house: House, charges: list[PostageCharge]) -> tuple[list[str], list[PostageFinding]]:
+    ids = [charge.charge_id for charge in charges]
     with house.store.begin() as uow:
-        done = tally("found" if uow.postage.add_finding(finding) else "already_found" for finding in findings)
-        return done, uow.postage.findings(without_case=True)
+        found = audit(charges, rows=house.tariffs, given_back=uow.postage.given_back(ids))
+        outcomes = uow.postage.judge(ids, found)
+        return outcomes, uow.postage.findings(without_case=True, of=ids)
 
 
 def propose_cases(house: House, *, by: str) -> tuple[Tally, list[RefundCase]]:

@@ -1,145 +1,26 @@
-"""From proved card to posted shipment: grouped by address key, priced by the day's tariff, lettered, packed by scan,
-booked, listed.
+"""From planned shipment to posted letter: drawn, packed by scan, booked at the carrier, listed and handed over."""
 
-The whole shipment is planned, with its cards, in one transaction; a card that somebody else took makes the plan fall
-and be made again.
-"""
-
+from contextlib import suppress
 from datetime import date
 
 from cards.days import oslo_day
 from cards.effects import Effect, EffectKind, EffectState
 from cards.errors import HseCardError, Refused, Unavailable
-from cards.life import Card, CardState, Hold, HoldReason
+from cards.life import Card, CardState
 from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.left_out import left_out
 from flows.stages.letters import LETTERS, LETTERS_PER_CHUNK, letters_ready, undo
-from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
+from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
 from flows.stages.pack import CLOSE, booking_key
 from flows.stages.packing_list import PACKING_LIST
+from flows.stages.planning import PACK, mail_holds
 from shipping.countries import zone_of
 from shipping.documents import label, manifest_csv, manifest_pdf
-from shipping.holding import mail_holds as holds_of
-from shipping.models import (
-    Booking,
-    LeftOut,
-    MailHold,
-    PlannedShipment,
-    Promise,
-    Shipment,
-    ShipmentState,
-    WaitingCard,
-)
-from shipping.planning import plan
+from shipping.models import Booking, LeftOut, Shipment, ShipmentState
+from shipping.planning import as_of
 from store.database import UnitOfWork
-
-KEYS_PER_CHUNK = 250
-
-
-class _Raced(Exception):
-    """Another worker took one of the cards: this shipment is not made, the next look finds what is left."""
-
-
-# --- grouping and postage --------------------------------------------------------------------------------------
-
-
-def mail_holds(house: House) -> list[MailHold]:
-    """The addresses whose ready cards wait today for company that is on its way, each with its last day."""
-    if house.settings.hold_mail == "never":
-        return []
-    with house.store.read() as uow:
-        coming = uow.cards.coming_to_waiting()
-        keys = sorted({order.address_key for order in coming})
-        waiting = [card for some in chunks_of(keys, KEYS_PER_CHUNK) for card in uow.cards.waiting_for_shipment(some)]
-    promise = Promise(
-        promised_days=house.settings.promised_days,
-        transit_days=house.settings.transit_days,
-        production_days=house.settings.production_days,
-    )
-    return holds_of(waiting, coming, today=oslo_day(house.clock.now()), promise=promise)
-
-
-def _to_pack(house: House) -> list[Chunk]:
-    """Chunks of address keys: what goes to one address is decided together, and one address is never parted."""
-    held = {hold.address_key for hold in mail_holds(house)}
-    with house.store.read() as uow:
-        keys = [key for key, _ in uow.cards.addresses_waiting() if key not in held]
-    return chunks_of(keys, KEYS_PER_CHUNK)
-
-
-def _pack(house: House, chunk: Chunk) -> Tally:
-    with house.store.read() as uow:
-        waiting = uow.cards.waiting_for_shipment(chunk)
-        orders = {card.address_key: uow.orders.get(card.order_number) for card in waiting}
-    zones = {key: zone_of(order.deliver_to.country) for key, order in orders.items()}
-    planned, unpriced = plan(
-        waiting,
-        day=oslo_day(house.clock.now()),
-        zone_of_key=zones.__getitem__,
-        rows=house.tariffs,
-        weights=house.weights,
-        handling_ore=house.settings.handling_ore,
-    )
-    total = tally(_hold_unpriced(house, card, fault) for card, fault in unpriced)
-    total += Tally(problems=tuple(Problem.of(card.card_id, fault) for card, fault in unpriced))
-    return total + tally(_pack_shipment(house, shipment) for shipment in planned)
-
-
-def _hold_unpriced(house: House, card: WaitingCard, fault: Refused) -> str:
-    hold = Hold(reason=HoldReason.TARIFF_UNKNOWN, detail=fault.code, fix=fault.fix)
-    with house.store.begin() as uow:
-        return "held" if uow.cards.hold(card.card_id, CardState.PROVED, hold, actor=house.actor) else "already_done"
-
-
-def _pack_shipment(house: House, planned: PlannedShipment) -> str:
-    try:
-        with house.store.begin() as uow:
-            shipment = _shipment(house, uow, planned)
-            for card_id in planned.card_ids:
-                _pack_card(house, uow, card_id, shipment)
-            uow.shipments.add(shipment)
-    except _Raced:
-        return "already_done"
-    return "packed"
-
-
-def _pack_card(house: House, uow: UnitOfWork, card_id: str, shipment: Shipment) -> None:
-    packed = uow.cards.advance(
-        card_id,
-        CardState.PROVED,
-        CardState.PACKED,
-        actor=house.actor,
-        what="packed",
-        details={"shipment": shipment.shipment_id},
-        shipment_id=shipment.shipment_id,
-    )
-    if not packed:
-        raise _Raced(card_id)
-
-
-def _shipment(house: House, uow: UnitOfWork, planned: PlannedShipment) -> Shipment:
-    number = uow.series.next("shipment")
-    order = uow.orders.get(uow.cards.get(planned.card_ids[0]).order_number)
-    return Shipment(
-        shipment_id=f"S-{number:06d}",
-        number=number,
-        address_key=planned.address_key,
-        address=order.deliver_to,
-        label_lines=order.label_lines,
-        card_ids=planned.card_ids,
-        weight_g=planned.weight_g,
-        thickness_mm=planned.thickness_mm,
-        product=planned.row.product,
-        tariff=planned.row.tariff,
-        postage_net_ore=planned.row.net_ore,
-        vat_percent=planned.row.vat_percent,
-        shares=planned.shares,
-        state=ShipmentState.PACKED,
-        planned_on=oslo_day(house.clock.now()),
-    )
-
 
 # --- the carrier -----------------------------------------------------------------------------------------------
 
@@ -173,7 +54,14 @@ def _book(house: House, effect: Effect) -> Answer:
             f"letter {effect.subject} was opened again before it was booked",
             fix="scan its cards again; it is booked once it is closed",
         )
+    shipment = _priced_today(house, shipment)
     return _booked(house, shipment, house.carrier.book(effect.key, shipment))
+
+
+def _priced_today(house: House, shipment: Shipment) -> Shipment:
+    """A letter costs what the list says on the day it is posted, whenever it was planned. Raises Refused as `price`."""
+    day = oslo_day(house.clock.now())
+    return as_of(shipment, day=day, zone=zone_of(shipment.address.country), rows=house.tariffs)
 
 
 def _look_up_booking(house: House, effect: Effect) -> Answer | None:
@@ -219,6 +107,8 @@ def settle_booking(house: House, shipment_id: str, *, consignment: str | None) -
 def _posted(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
     """Booked: the letter is in the post, its cards are posted, and the cards they replace are blocked."""
     shipment = uow.shipments.get(effect.subject)
+    with suppress(Refused):  # booked on a day that was known: then it keeps the price it had
+        uow.shipments.reprice(_priced_today(house, shipment))
     uow.shipments.posted(shipment.shipment_id, answer["consignment"], house.clock.now())
     for card_id in shipment.card_ids:
         uow.cards.advance(
@@ -245,8 +135,11 @@ def _block_replaced(house: House, uow: UnitOfWork, card: Card) -> None:
 
 
 def _booking_refused(house: House, uow: UnitOfWork, effect: Effect, fault: HseCardError) -> None:
-    """The carrier will not take it: the shipment is undone, its cards wait for a person."""
-    undo(house, uow, effect.subject, fault)
+    """The carrier will not take it: the shipment is undone, its cards wait for a person.
+
+    What today's tariff does not price is undone too; its cards are planned again by it, or held there.
+    """
+    undo(house, uow, effect.subject, fault, hold=not fault.code.startswith("tariff."))
 
 
 BOOKING = Act(send=_book, look_up=_look_up_booking, apply=_posted, refuse=_booking_refused)
@@ -313,7 +206,7 @@ def _nothing_more(house: House, uow: UnitOfWork, effect: Effect, answer: Answer)
 HAND_OVER = Act(send=_hand_over, look_up=_hand_over_again, apply=_nothing_more, refuse=leave_to_a_person)
 
 SHIP = (
-    Stage("pack", _to_pack, _pack),
+    PACK,
     LETTERS,
     PACKING_LIST,
     CLOSE,

@@ -38,6 +38,8 @@ LOOKS_ONLY = {
     ("chips", "read"),
     ("chip", "derive"),
     ("chip", "read"),
+    ("postage", "holds"),
+    ("postage", "tariffs"),
     ("refunds", "list"),
     ("refunds", "proof"),
     ("refunds", "show"),

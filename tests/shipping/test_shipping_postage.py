@@ -9,7 +9,7 @@ import pytest
 from cards.errors import Refused
 from cards.money import share_ore, vat_ore
 from shipping.earlier import read_earlier_charges
-from shipping.models import FindingKind, PostageCharge, TariffRow, WaitingCard
+from shipping.models import FindingKind, GivenBack, PostageCharge, TariffRow, WaitingCard
 from shipping.planning import plan
 from shipping.postage_audit import audit
 from shipping.tariffs import bundled_tariffs, price
@@ -230,6 +230,32 @@ def test_vat_alone_may_be_wrong():
     assert (none.kind, none.refund_vat_ore) == (FindingKind.VAT_WRONG, 0)
 
 
+def test_what_was_given_back_before_is_not_given_back_again():
+    wrong = {"charged_net_ore": 2640, "vat_ore": 660}  # 14.40 was due: 12.00 and 3.00 VAT too much
+    half = _charge("half", 2640, refunded_net_ore=700, refunded_vat_ore=175, **wrong)
+    whole = _charge("whole", 2640, refunded_net_ore=1200, refunded_vat_ore=300, **wrong)
+    more = _charge("more", 2640, refunded_net_ore=1300, refunded_vat_ore=325, **wrong)
+    (rest, told) = _only(half, whole, more)
+    assert (rest.charge.charge_id, rest.refund_net_ore, rest.refund_vat_ore) == ("half", 500, 125)
+    assert rest.evidence["given_back_before"] == "7.00 and VAT 1.75"
+    assert (told.charge.charge_id, told.kind, told.refund_net_ore) == ("more", FindingKind.UNDERCHARGED, 0)
+
+
+def test_a_refund_of_ours_is_taken_off_under_a_name_of_its_own():
+    charge = _charge("a", 2640)
+    back = {"a": GivenBack(net_ore=480, vat_ore=120, findings=1)}
+    (finding,) = audit([charge], rows=ROWS, given_back=back)
+    assert (finding.finding_id, finding.refund_net_ore, finding.refund_vat_ore) == ("a/v1.2", 720, 180)
+    assert audit([charge], rows=ROWS, given_back={"a": GivenBack(1200, 300, 1)}) == []
+
+
+@pytest.mark.parametrize(("vat", "back"), [(480, 120), (530, 170), (0, 0), (400, 40), (481, 120)])
+def test_wrong_vat_on_a_wrong_price_goes_back_with_it(vat, back):
+    """19.20 charged, 14.40 due with 3.60 VAT: what was paid of VAT above that goes back, and never more."""
+    (finding,) = _only(_charge("both", 1920, vat_ore=vat))
+    assert (finding.refund_net_ore, finding.refund_vat_ore) == (480, back)
+
+
 def test_planted_errors_are_refunded_to_the_ore_and_nothing_else_is():
     """Right amounts come from a table written here by hand, not from the code under test."""
     gross = {2016: (1100, 1700, 2100), 2021: (1800, 2400, 2700)}
@@ -257,6 +283,7 @@ HEADING = (
     "charge_id;payer_org_number;payer_name;order_number;invoice_number;shipment;posted_on;zone;weight_g;thickness_mm;"
     "cards;charged_net;vat;vat_percent;payment;fault_reship"
 )
+PLACES = HEADING.replace("charged_net", "charged_net_ore").split(";")
 ROW = "c1;310149942;Fjordbygg AS;O1;F1;S1;2021-06-01;NO;17,4;1.8;1;52.00;13,00;25;;nei"
 
 
@@ -270,6 +297,36 @@ def test_earlier_charges_are_read_with_either_separator(text):
 
 
 @pytest.mark.parametrize(
+    ("written", "column", "read"),
+    [
+        ("01.06.2021", "posted_on", DAY_2021),
+        ("1.6.2021", "posted_on", DAY_2021),
+        ("2021-06-01", "posted_on", DAY_2021),
+        ("", "posted_on", None),
+        ("1 052,5", "charged_net_ore", 105250),
+        ("52", "charged_net_ore", 5200),
+        ("NO", "zone", "NO"),
+        ("europe", "zone", "EUROPE"),
+        ("17.40", "weight_g", 17.4),
+        ("JA", "fault_reship", True),
+    ],
+)
+def test_a_cell_is_read_as_people_write_it(written, column, read):
+    place = PLACES.index(column)
+    cells = ROW.split(";")
+    cells[place] = written
+    (charge,) = read_earlier_charges(f"{HEADING}\n{';'.join(cells)}\n\n", name="f.csv")
+    assert getattr(charge, column) == read
+
+
+def test_what_was_refunded_before_may_be_told():
+    text = f"{HEADING};refunded_net;refunded_vat\n{ROW};4,80;1,20\n{ROW.replace('c1', 'c2', 1)};;\n"
+    told, untold = read_earlier_charges(text, name="f.csv")
+    assert (told.refunded_net_ore, told.refunded_vat_ore) == (480, 120)
+    assert (untold.refunded_net_ore, untold.refunded_vat_ore) == (0, 0)
+
+
+@pytest.mark.parametrize(
     ("text", "code", "field"),
     [
         (f"{HEADING};extra\n{ROW};1", "postage.columns", "extra"),
@@ -277,8 +334,12 @@ def test_earlier_charges_are_read_with_either_separator(text):
         (f"{HEADING}\n{ROW}\n{ROW}", "postage.row", "row 3, charge_id"),
         (f"{HEADING}\n{ROW.replace('52.00', '52.001')}", "postage.row", "row 2, charged_net"),
         (f"{HEADING}\n{ROW.replace('310149942', '310149943')}", "postage.row", "row 2, payer_org_number"),
-        (f"{HEADING}\n{ROW.replace('2021-06-01', '1.6.2021')}", "postage.row", "row 2, posted_on"),
+        (f"{HEADING}\n{ROW.replace('2021-06-01', '31.6.2021')}", "postage.row", "row 2, posted_on"),
         (f"{HEADING}\n{ROW.replace(';NO;', ';MARS;')}", "postage.row", "row 2, zone"),
+        (f"{HEADING}\n{ROW.replace('52.00', '-52.00')}", "postage.row", "row 2, charged_net"),
+        (f"{HEADING}\n{ROW.replace('2021-06-01', '06/01/2021')}", "postage.row", "row 2, posted_on"),
+        (f"{HEADING}\n{ROW.replace('17,4', '17,4 g')}", "postage.row", "row 2, weight_g"),
+        (f"{HEADING}\n\n{ROW.replace('nei', 'kanskje')}", "postage.row", "row 3, fault_reship"),
         (f"{HEADING}\n{ROW};more", "postage.row", "row 2, cells"),
         ("", "postage.columns", "charge_id"),
     ],

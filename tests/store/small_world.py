@@ -426,7 +426,7 @@ def _refund(uow: UnitOfWork, blobs: Blobs) -> None:
     findings = [a_finding(a_charge("E-1")), a_finding(a_charge("E-2", payment="pay-2"))]
     for finding in findings:
         uow.postage.add_charge(finding.charge)
-        uow.postage.add_finding(finding)
+        uow.postage.judge([finding.charge.charge_id], [finding])
     case = a_case("R-1", findings)
     uow.refunds.add(case)
     uow.refunds.approve("R-1", "Ola", NOON, case.digest)

@@ -12,7 +12,7 @@ from cards.batch import BatchState
 from cards.blanks import BatchCount, BlankAccount
 from cards.errors import Refused, Unavailable
 from cards.life import CardState
-from shipping.models import ShipmentState
+from shipping.models import GivenBack, PostageCharge, ShipmentState
 from store.database import Store, UnitOfWork
 from store.field_faults import FaultReport
 from tests.store.small_world import (
@@ -268,25 +268,86 @@ def test_a_charge_is_kept_once_and_found_by_its_day(store: Store) -> None:
         assert not uow.postage.add_charge(a_charge("E-1"))
         _refused("postage.charge_changed", uow.postage.add_charge, a_charge("E-1", charged_net_ore=1))
         assert uow.postage.charges() == charges
-        assert uow.postage.charges(posted_from=date(2021, 3, 2)) == charges[1:]
-        assert uow.postage.charges(posted_until=date(2021, 3, 1)) == [charges[0], charges[2]]
+
+
+def test_many_charges_are_kept_all_or_none(store: Store) -> None:
+    many = [a_charge(f"E-{n:04d}") for n in range(1200)]
+    with store.begin() as uow:
+        assert uow.postage.add_charges(many[:700]) == 700
+        assert uow.postage.add_charges(many) == 500
+        assert uow.postage.add_charges(many) == 0
+    with pytest.raises(Refused, match=r"charge E-1199 .*: cards 1 there and 2 here"), store.begin() as uow:
+        uow.postage.add_charges([a_charge("E-NEW"), many[-1].model_copy(update={"cards": 2})])
+    with store.read() as uow:
+        assert uow.postage.charges() == many
+
+
+def test_charges_are_read_letter_by_letter(store: Store) -> None:
+    march, april = date(2021, 3, 31), date(2021, 4, 1)
+    days = {"L-1": march, "L-2": april, "L-3": None, "L-4": april}
+    charges = [
+        a_charge(f"E-{order}-{letter}", shipment=letter, order_number=order, posted_on=day)
+        for order in ("A", "B")
+        for letter, day in days.items()
+    ]
+    charges.append(a_charge("E-C-L-1", shipment="L-1", order_number="C", posted_on=april))  # disagrees with its letter
+    with store.begin() as uow:
+        uow.postage.add_charges(charges)
+        first = uow.postage.letters(limit=2)
+        rest = uow.postage.letters(after=("earlier", "L-2"), limit=9)
+        assert [charge.charge_id for charge in first] == ["E-A-L-1", "E-B-L-1", "E-C-L-1", "E-A-L-2", "E-B-L-2"]
+        assert [charge.shipment for charge in rest] == ["L-3", "L-3", "L-4", "L-4"]
+        assert uow.postage.letters(after=("earlier", "L-4"), limit=9) == []
+        assert _letters(uow.postage.letters(limit=9, posted_until=march)) == ["L-1", "L-3"]
+        assert _letters(uow.postage.letters(limit=9, posted_from=april)) == ["L-1", "L-2", "L-3", "L-4"]
+        assert len(uow.postage.letters(limit=1, posted_from=april)) == 3  # a letter is never parted
+
+
+def _letters(charges: list[PostageCharge]) -> list[str]:
+    return sorted({charge.shipment for charge in charges})
+
+
+def test_a_letter_of_ours_is_judged_when_all_its_orders_are_invoiced(store: Store) -> None:
+    with store.begin() as uow:
+        accept(uow, "B-1", cards=1)
+        accept(uow, "B-2", cards=1)
+        uow.shipments.add(a_shipment(1, ["B-1-1", "B-2-1"], shares=(("B-1", 960), ("B-2", 960))))
+        own = {"origin": "own", "shipment": "S-1", "posted_on": TODAY}
+        uow.postage.add_charge(a_charge("1/S-1", order_number="B-1", **own))
+        assert uow.postage.letters(limit=9) == []
+        uow.postage.add_charge(a_charge("2/S-1", order_number="B-2", **own))
+        assert len(uow.postage.letters(limit=9)) == 2
 
 
 def test_a_finding_is_kept_once_and_waits_until_a_live_case_takes_it(store: Store) -> None:
     finding = a_finding(a_charge("E-1"))
     with store.begin() as uow:
-        _refused("postage.charge_unknown", uow.postage.add_finding, finding)
         uow.postage.add_charge(finding.charge)
-        assert uow.postage.add_finding(finding)
-        assert not uow.postage.add_finding(finding)
-        _refused("postage.finding_changed", uow.postage.add_finding, a_finding(a_charge("E-1"), 5))
+        assert uow.postage.judge(["E-1"], [finding]) == ["found"]
+        assert uow.postage.judge(["E-1"], [finding]) == ["already_found"]
         assert uow.postage.findings() == uow.postage.findings(without_case=True) == [finding]
         uow.refunds.add(a_case("R-1", [finding]))
         assert uow.postage.findings(without_case=True) == []
+        assert uow.postage.given_back(["E-1", "E-2"]) == {"E-1": GivenBack(12000, 3000, 1)}
+        assert uow.postage.judge(["E-1"], []) == []  # it stands while its case lives
+        assert uow.postage.findings() == [finding]
         assert uow.refunds.to_state("R-1", RefundState.PROPOSED, RefundState.REJECTED, rejected_by="Ola")
         assert uow.postage.findings(without_case=True) == [finding]
+        assert uow.postage.given_back(["E-1"]) == {}
         uow.refunds.add(a_case("R-2", [finding]))
         assert uow.refunds.get("R-1").rejected_by == "Ola"
+
+
+def test_a_finding_in_no_case_gives_way_to_a_better_one(store: Store) -> None:
+    charge = a_charge("E-1")
+    with store.begin() as uow:
+        uow.postage.add_charge(charge)
+        uow.postage.judge(["E-1"], [a_finding(charge)])
+        other = a_finding(charge, 500)
+        assert uow.postage.judge(["E-1"], [other]) == ["found_otherwise"]
+        assert uow.postage.findings() == [other]
+        assert uow.postage.judge(["E-1"], []) == ["withdrawn"]
+        assert uow.postage.findings() == []
 
 
 # --- invoices and the ledger -----------------------------------------------------------------------------------
