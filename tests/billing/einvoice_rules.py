@@ -1,6 +1,6 @@
-"""The published e-invoice rules as programs: UBL 2.1's schema, EN 16931 and Peppol as CEN and Peppol compiled them (CEN's
-in two releases), and a second reading of them all with Norway's. Every message counts, warnings and reports too. A rule
-set that cannot be loaded raises: it never passes a document.
+"""The published e-invoice rules as programs: UBL 2.1's schema, EN 16931 and Peppol as CEN and Peppol compiled them
+(CEN's in two releases), and a second reading of them all with Norway's. Every message counts, warnings and reports too.
+A rule set that cannot be loaded raises: it never passes a document.
 """
 
 from functools import cache
