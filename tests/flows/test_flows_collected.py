@@ -134,6 +134,19 @@ def test_terms_hold_for_what_is_delivered_from_their_day_on(tmp_path: Path) -> N
     assert collect_on(terms, date(2026, 11, 9)) is Collect.ORDER
 
 
+def test_an_invoice_that_is_refused_stops_no_other(tmp_path: Path) -> None:
+    nowhere = OSLO.model_copy(update={"postcode": "184"})
+    with _house(tmp_path, "2026-11-20") as house:
+        _post(house, 1, _at("2026-11-19"), to=nowhere)
+        _post(house, 2, _at("2026-11-20"))
+        done = run_stage(house, INVOICE[0])
+        with house.store.read() as uow:
+            assert [one.order_numbers for one in uow.invoices.all()] == [("B-2",)]
+            assert [one.order_number for one in uow.uninvoiced.waiting()] == ["B-1"]
+    assert done.counts == {"refused": 1, "invoiced": 1}
+    assert [(one.subject, one.code) for one in done.problems] == [("B-1", "tax.unknown_place")]
+
+
 def test_a_price_and_a_tax_are_those_of_each_deliverys_day(tmp_path: Path) -> None:
     with _house(tmp_path, "2022-07-29") as house:
         set_terms(house, FJORDBYGG, Collect.MONTH, valid_from=date(2022, 7, 1), by="kari")
