@@ -10,6 +10,7 @@ from datetime import date
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice
 from billing.models import Buyer, Collect, Delivered, Invoice, InvoiceLine, LineKind
+from billing.prices import refuse_unconfirmed
 from billing.terms import collect_on, document_day, month_of
 from cards.days import oslo_day
 from cards.errors import Refused
@@ -87,6 +88,8 @@ def _issue_one(
     house: House, uow: UnitOfWork, business: Business, deliveries: list[Delivered], *, issued_on: date
 ) -> None:
     """Issue one invoice; it is due so many days from today, whatever day it carries."""
+    if house.settings.environment == "production":
+        refuse_unconfirmed(deliveries)
     letters = {name: uow.shipments.get(name) for each in deliveries for name, _ in each.postage}
     invoice = issue(
         number=uow.series.next("invoice"),

@@ -4,19 +4,23 @@ import ast
 import email
 import email.policy
 import random
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import billing
+from billing import prices
 from billing.adapters.folder_mail import FolderMail
 from billing.invoices import bank_account_is_valid, issue, issue_deadline
 from billing.kid import KID_DIGITS, check_digit, kid, kid_is_valid
-from billing.models import Buyer, Delivered, Invoice, Message, Seller
-from billing.prices import card_price, tax_rule
+from billing.models import Buyer, Delivered, Invoice, Message, PriceRow, Seller, TaxRow
+from billing.prices import card_price, price_rows, refuse_unconfirmed, tax_rows, tax_rule
 from cards.address import Address
 from cards.errors import HseCardError, Refused, Unavailable
 
@@ -79,6 +83,40 @@ def test_an_unreadable_place_or_day_has_no_vat_rule() -> None:
         tax_rule("NO", "184", DAY)
     with pytest.raises(Refused, match=r"tax\.unknown_day"):
         tax_rule("NO", "0184", date(2004, 12, 31))
+
+
+@pytest.mark.parametrize("rows", [price_rows(), tax_rows()], ids=["prices", "taxes"])
+def test_every_row_names_its_source_and_periods_do_not_overlap(rows: Sequence[PriceRow | TaxRow]) -> None:
+    of_what: dict[str, list[PriceRow | TaxRow]] = {}
+    for row in rows:
+        assert row.source
+        of_what.setdefault(row.kind if isinstance(row, PriceRow) else row.delivery, []).append(row)
+    for periods in of_what.values():
+        for row, following in pairwise(periods):
+            assert row.valid_until is not None
+            assert following.valid_from == row.valid_until + timedelta(days=1)
+
+
+def test_a_row_is_confirmed_by_somebody_on_a_day_or_not_at_all() -> None:
+    row = card_price("construction", DAY).model_dump()
+    with pytest.raises(ValidationError, match="go together"):
+        PriceRow.model_validate({**row, "confirmed_by": "Anna Berg"})
+
+
+def test_what_nobody_confirmed_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match=r"price\.not_confirmed") as fault:
+        refuse_unconfirmed([_delivered()])
+    assert "construction on 2020-11-20" in fault.value.message
+    with pytest.raises(Refused, match=r"tax\.not_confirmed"):
+        refuse_unconfirmed([_delivered(cards=[], postage=[("S-1", 5200)])])
+    confirmed = {"confirmed_by": "Anna Berg", "confirmed_on": DAY}
+    rows = tuple(row.model_copy(update=confirmed) for row in price_rows())
+    rules = tuple(row.model_copy(update=confirmed) for row in tax_rows())
+    for cached in (prices._price_row, prices._tax_row):
+        cached.cache_clear()
+    monkeypatch.setattr(prices, "_price_rows", lambda: rows)
+    monkeypatch.setattr(prices, "_tax_rows", lambda: rules)
+    refuse_unconfirmed([_delivered()])
 
 
 # --- KID --------------------------------------------------------------------------------------------------------

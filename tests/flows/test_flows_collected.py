@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -145,6 +146,16 @@ def test_an_invoice_that_is_refused_stops_no_other(tmp_path: Path) -> None:
             assert [one.order_number for one in uow.uninvoiced.waiting()] == ["B-1"]
     assert done.counts == {"refused": 1, "invoiced": 1}
     assert [(one.subject, one.code) for one in done.problems] == [("B-1", "tax.unknown_place")]
+
+
+def test_in_production_nothing_is_invoiced_by_a_price_that_nobody_confirmed(tmp_path: Path) -> None:
+    with _house(tmp_path, "2026-11-20") as house:
+        _post(house, 1, _at("2026-11-19"))
+        production = replace(house, settings=house.settings.model_copy(update={"environment": "production"}))
+        done = run_stage(production, INVOICE[0])
+        assert [one.code for one in done.problems] == ["price.not_confirmed"]
+        assert run_stage(production, INVOICE[0]).counts == {"refused": 1}
+        assert run_stage(house, INVOICE[0]).counts == {"invoiced": 1}  # a demo goes on
 
 
 def test_a_price_and_a_tax_are_those_of_each_deliverys_day(tmp_path: Path) -> None:
