@@ -11,7 +11,7 @@ from store.tables import cards, orders, shipment_cards, shipment_shares, shipmen
 POSTED_AT = datetime(2026, 11, 2, 11, 0, tzinfo=UTC)
 PLACE = {"recipient": "Fjordbygg AS", "street": "Storgata 5", "postcode": "0184", "city": "Oslo", "country": "NO"}
 NOWHERE = {**PLACE, "postcode": "184"}
-_BUSINESS = {
+BUSINESS = {
     "org_number": "310149942",
     "name": "Fjordbygg AS",
     "invoice_email": "f@bygg.example",
@@ -60,10 +60,10 @@ def _order(n: int, nowhere_each: int) -> dict[str, Any]:
         "received_at": at,
         "ordered_at": at,
         "approved_at": at,
-        "org_number": _BUSINESS["org_number"],
+        "org_number": BUSINESS["org_number"],
         "card_kind": "construction",
         "ordered_by": {"name": "Kari Moen", "email": "kari@bygg.example"},
-        "business": _BUSINESS,
+        "business": BUSINESS,
         "unit": None,
         "deliver_to": NOWHERE if nowhere_each and n % nowhere_each == nowhere_each - 1 else PLACE,
         "address_key": "NO|0184|storgata 5",

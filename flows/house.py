@@ -118,7 +118,7 @@ def _make_home(home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
         probe = home / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process of this house may be probing, too
     except OSError as fault:
         raise Unavailable(
             "home.not_writable",
