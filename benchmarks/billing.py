@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,8 @@ def main() -> None:
             migrate(url)
             _fill_invoices(url)
             told = json.loads(_other_process("audit", url))
-            print(f"audit of money, {8 * AUDITED:,} rows on {name}: {told['house']:.1f} s ({told['cpu']:.1f} s of ours), {told['peak_mb']} MB;"
+            print(f"audit of money, {8 * AUDITED:,} rows on {name}: {told['house']:.1f} s"
+                  f" ({told['cpu']:.1f} s of this process), {told['peak_mb']} MB;"
                   f" bare sums {told['floor']:.2f} s")  # fmt: skip
 
 
@@ -89,23 +90,28 @@ def _issuing(name: str, url: str, home: Path) -> None:
           f" {asked} statements an invoice")  # fmt: skip
 
 
-def _rate(work: Callable[[int], None], count: int) -> float:
-    """Wall time of forked writers that start together."""
-    barrier_read, barrier_write = os.pipe()
+def _rate(work: Callable[[int], Iterator[None]], count: int) -> float:
+    """Wall time of forked writers that start together, each from where `work` stops first."""
+    ready, begin = os.pipe(), os.pipe()
     pids = []
     for writer in range(WRITERS):
         pid = os.fork()
         if pid == 0:
-            os.read(barrier_read, 1)
             try:
-                work(writer)
+                steps = work(writer)
+                next(steps)
+                os.write(ready[1], b"x")
+                os.read(begin[0], 1)
+                next(steps, None)
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)
         pids.append(pid)
+    for _ in pids:
+        os.read(ready[0], 1)
     start = time.perf_counter()
-    os.write(barrier_write, b"x" * WRITERS)
+    os.write(begin[1], b"x" * WRITERS)
     ends = [os.waitpid(pid, 0)[1] for pid in pids]
     if any(ends):
         raise RuntimeError("a writer failed")
@@ -121,8 +127,9 @@ def _keys() -> list[str]:
     return [f"B-{n:07d}" for n in range(1, ORDERS)]
 
 
-def _issue_slice(url: str, home: Path, writer: int) -> None:
+def _issue_slice(url: str, home: Path, writer: int) -> Iterator[None]:
     with open_house(actor="writer", settings=_settings(url, home)) as house:
+        yield
         for key in _keys()[writer::WRITERS]:
             done = work_on(house, INVOICE[0], (key,))
             if done.counts != {"invoiced": 1}:
@@ -153,13 +160,14 @@ def _prepare_floor(url: str) -> None:
     engine.dispose()
 
 
-def _floor_slice(url: str, writer: int) -> None:
+def _floor_slice(url: str, writer: int) -> Iterator[None]:
     engine = create_engine(url, connect_args={"timeout": 60} if url.startswith("sqlite") else {})
     if url.startswith("sqlite"):
         event.listen(engine, "connect", _as_the_house_does)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     content = _an_invoice(1).model_dump_json()
     lines = [{"position": position, "net": 10400} for position in range(CARDS + 1)]
+    yield
     for _ in _keys()[writer::WRITERS]:
         with engine.begin() as connection:
             number = connection.execute(text("UPDATE bare_series SET last = last + 1 RETURNING last")).scalar_one()

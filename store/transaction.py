@@ -34,10 +34,10 @@ class Transaction:
         return self.connection.execute(statement, values).rowcount == 1
 
     def insert_many_new(self, table: Table, rows: Sequence[dict[str, Any]]) -> bool:
-        """Insert rows in one statement. False when a unique index held one like any of them: those were left out."""
+        """Insert rows at once. False when a unique index held one like any of them: those were left out."""
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table).values(list(rows)).on_conflict_do_nothing()
-        return self.connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount == len(rows)
+        statement = dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        return self.connection.execute(statement, list(rows)).rowcount == len(rows)
 
     def whole(self) -> NestedTransaction:
         """A savepoint for writes of several rows: an error inside leaves none of them, even when it is caught."""

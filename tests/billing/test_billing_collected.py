@@ -4,21 +4,28 @@ import hashlib
 import importlib.util
 import io
 import json
+import random
 import sys
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from pypdf import PdfReader
 
+from billing.bank_file import read_bank_file
 from billing.credit_notes import issue_credit_note
 from billing.documents import credit_note_pdf, invoice_pdf
-from billing.ehf import credit_note_xml, invoice_xml
+from billing.ehf import credit_note_xml, figures, invoice_xml
 from billing.invoices import issue
+from billing.kid import KID_DIGITS, check_digit
+from billing.ledger import VAT_OUTPUT, balanced, entries_of_invoice
 from billing.models import Buyer, CreditNote, Delivered, Invoice, RefundItem, Seller
 from billing.refunds import approve, propose
+from billing.stripe_invoice import vat_of_lines
 from cards.address import Address
+from tests.bank_files import csv_file, ocr_file
 
 
 def _beside(name: str) -> ModuleType:
@@ -163,3 +170,84 @@ def test_check_7_a_credit_of_collected_invoices_passes_and_names_each(count: int
     xml = credit_note_xml(note, pdf=credit_note_pdf(note))
     assert faults(xml) == []
     assert xml.count(b"<cac:InvoiceDocumentReference>") == count
+
+
+# --- money and KID ----------------------------------------------------------------------------------------------
+
+KINDS = ("construction", "cleaning")
+PLACES = (SITE, OTHER_SITE, SVALBARD)
+
+
+def _any(chance: random.Random, number: int) -> Invoice:
+    """One to four deliveries, each to one of three places, with postage of free øre."""
+    deliveries = []
+    for order in range(1, chance.randrange(1, 5) + 1):
+        name, cards = f"B-{order}", chance.randrange(4)
+        deliveries.append(
+            Delivered(
+                order_number=name,
+                delivered_on=date(2020, 11, chance.randrange(1, 31)),
+                address=chance.choice(PLACES),
+                cards=tuple((f"{name}-{line}", chance.choice(KINDS)) for line in range(cards)),
+                postage=((f"S-{order}", chance.randrange(1, 100_000)),),
+            )
+        )
+    return collected(*deliveries, number=number)
+
+
+def test_check_2_ten_thousand_invoices_agree_with_exact_fractions_ledger_and_stripe() -> None:
+    chance, line_by_line = random.Random(2), 0
+    for number in range(1, 10_001):
+        invoice = _any(chance, number)
+        nets: dict[int, int] = {}
+        for line in invoice.lines:
+            outside = invoice.delivery_of(line).address == SVALBARD
+            assert line.vat_percent == (0 if outside else 25)
+            nets[line.vat_percent] = nets.get(line.vat_percent, 0) + line.net_ore
+        exact = {percent: int(Fraction(net * percent, 100) + Fraction(1, 2)) for percent, net in nets.items()}
+        assert {row.percent: (row.net_ore, row.vat_ore) for row in invoice.vat} == {
+            percent: (net, exact[percent]) for percent, net in nets.items()
+        }
+        sums = (sum(nets.values()), sum(exact.values()))
+        assert (invoice.net_ore, invoice.vat_ore, invoice.gross_ore) == (*sums, sum(sums))
+        entries = entries_of_invoice(invoice)
+        assert balanced(entries)
+        assert sum(entry.amount_ore for entry in entries if entry.account == VAT_OUTPUT) == -invoice.vat_ore
+        assert (sum(line.net_ore for line in invoice.lines), sum(vat_of_lines(invoice))) == sums
+        line_by_line += sum((line.net_ore * line.vat_percent + 50) // 100 for line in invoice.lines) != sums[1]
+    assert line_by_line > 1000  # VAT computed a line would be wrong on so many
+
+
+def test_check_15_leading_zeros_of_a_kid_stay_on_paper_in_ubl_in_csv_and_on_the_way_back() -> None:
+    buyer = BUYER.model_copy(update={"org_number": "000000043"})
+    invoice = issue(
+        number=7, issued_on=date(2020, 11, 30), seller=SELLER, buyer=buyer, deliveries=CASES["three_orders"]
+    )
+    assert invoice.kid == "000000043" + "000000007" + check_digit("000000043000000007")
+    assert len(invoice.kid) == KID_DIGITS
+    assert f" {invoice.kid} " in text_of(invoice_pdf(invoice))
+    assert figures(invoice_xml(invoice))["kid"] == invoice.kid
+    day = date(2020, 12, 1)
+    paid = (invoice.kid, invoice.gross_ore)
+    for file in (csv_file([("A", *paid, "")], day=day), ocr_file([paid], day=day)):
+        (payment,) = read_bank_file(file, name="bank")
+        assert (payment.kid, payment.amount_ore) == paid
+
+
+def test_check_15_no_two_invoices_share_a_kid() -> None:
+    kids = {collected(delivered(1, 2), number=number).kid for number in range(1, 500)}
+    assert len(kids) == 499
+    assert {len(kid) for kid in kids} == {KID_DIGITS}
+
+
+def test_check_14_a_collected_invoice_is_booked_by_kind_postage_and_tax_code() -> None:
+    invoice = collected(*CASES["mainland_and_svalbard"])
+    booked = {(entry.account, entry.vat_code): entry.amount_ore for entry in entries_of_invoice(invoice)}
+    assert booked == {
+        ("1500", None): 26000 + 6500 + 26000,
+        ("2700", "3"): -6500,
+        ("3000.construction", "3"): -20800,
+        ("3000.postage", "3"): -5200,
+        ("3100.construction", "52"): -20800,
+        ("3100.postage", "52"): -5200,
+    }

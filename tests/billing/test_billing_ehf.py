@@ -58,7 +58,7 @@ def _invoice(
     )
 
 
-def test_an_invoice_passes_every_rule_with_its_pdf_inside():
+def test_check_7_an_invoice_passes_every_rule_with_its_pdf_inside():
     invoice = _invoice()
     xml = invoice_xml(invoice, pdf=invoice_pdf(invoice))
     assert faults(xml) == []
@@ -79,7 +79,7 @@ def test_an_invoice_passes_every_rule_with_its_pdf_inside():
         (">f@bygg.example<", "><", "PEPPOL-EN16931-R008"),
     ],
 )
-def test_the_rules_reject_a_bad_file(right, wrong, rule):
+def test_check_7_the_rules_reject_a_bad_file(right, wrong, rule):
     xml = invoice_xml(_invoice()).decode()
     assert right in xml
     found = faults(xml.replace(right, wrong).encode())
@@ -90,12 +90,12 @@ NAMES = ["Ærøy & Sønn <AS>", "Bygg 🏗️ AS", "Ž" * 200, "Đặng Văn Ổ
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_of_every_kind_pass(name):
+def test_check_7_names_of_every_kind_pass(name):
     assert faults(invoice_xml(_invoice(name=name))) == []
 
 
 @pytest.mark.parametrize("cards", [1, 2, 500])
-def test_one_line_or_five_hundred_pass(cards):
+def test_check_7_one_line_or_five_hundred_pass(cards):
     assert faults(invoice_xml(_invoice(cards))) == []
 
 
@@ -114,7 +114,7 @@ def test_a_care_of_and_a_missing_attention_find_their_place():
     assert "c/o Moen" in xml.decode()
 
 
-def test_a_credit_of_several_invoices_names_each_once_and_passes():
+def test_check_7_a_credit_of_several_invoices_names_each_once_and_passes():
     note = documents.a_note()
     xml = credit_note_xml(note, pdf=b"%PDF-1.4 drawn")
     assert faults(xml) == []

@@ -122,7 +122,7 @@ def test_what_nobody_confirmed_is_refused_by_name(monkeypatch: pytest.MonkeyPatc
 # --- KID --------------------------------------------------------------------------------------------------------
 
 
-def test_kid_vector_and_shape() -> None:
+def test_check_15_kid_vector_and_shape() -> None:
     assert check_digit("60224") == "3"
     text = kid(customer=42, invoice=7)
     assert text == "000000042000000007" + check_digit("000000042000000007")
@@ -133,13 +133,13 @@ def test_kid_vector_and_shape() -> None:
 
 
 @given(st.integers(0, 999_999_999), st.integers(0, 999_999_999), st.integers(0, KID_DIGITS - 1), st.integers(1, 9))
-def test_every_single_wrong_digit_is_caught(customer: int, invoice: int, place: int, by: int) -> None:
+def test_check_15_every_single_wrong_digit_is_caught(customer: int, invoice: int, place: int, by: int) -> None:
     text = kid(customer=customer, invoice=invoice)
     wrong = text[:place] + str((int(text[place]) + by) % 10) + text[place + 1 :]
     assert not kid_is_valid(wrong)
 
 
-def test_neighbour_swaps_are_caught_at_the_rate_of_mod_10() -> None:
+def test_check_15_neighbour_swaps_are_caught_at_the_rate_of_mod_10() -> None:
     """Of the unequal pairs only 0–9 and 9–0 slip through: 2 of 90."""
     missed = tried = 0
     draw = random.Random(1)
@@ -295,7 +295,7 @@ def test_an_unusable_mail_folder_is_unavailable(tmp_path: Path) -> None:
 _GEOMETRY = {"paper.py", "documents.py"}  # points on a sheet are no money
 
 
-def test_no_float_touches_money() -> None:
+def test_check_1_no_float_touches_money() -> None:
     """Neither a float literal, nor float(), round() or a true division in any module that handles amounts."""
     for file in sorted(Path(billing.__file__).parent.glob("*.py")):
         if file.name in _GEOMETRY:
