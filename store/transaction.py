@@ -37,7 +37,7 @@ class Transaction:
         """Insert rows at once. False when a unique index held one like any of them: those were left out."""
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-        return self.connection.execute(statement, list(rows)).rowcount == len(rows)
+        return not rows or self.connection.execute(statement, list(rows)).rowcount == len(rows)
 
     def whole(self) -> NestedTransaction:
         """A savepoint for writes of several rows: an error inside leaves none of them, even when it is caught."""
