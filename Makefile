@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test readers check format bench bench-printing bench-chip bench-shipping lock system-packages clean
+.PHONY: demo test readers check format bench bench-printing bench-chip bench-shipping bench-billing lock system-packages clean
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,10 @@ bench-shipping: $(VENV)/.ready ## µs an address key, planning, the postage audi
 	$(BIN)/python -m benchmarks.shipping
 	$(BIN)/python -m benchmarks.postage
 	$(BIN)/python -m benchmarks.holding
+
+bench-billing: $(VENV)/.ready ## invoices a second by eight writers, documents drawn, audit and reconcile of half a million rows
+	$(BIN)/python -m benchmarks.billing
+	$(if $(wildcard benchmarks/reconcile.py),$(BIN)/python -m benchmarks.reconcile)
 
 readers: $(VENV)/.ready ## pyscard for PC/SC readers; builds against libpcsclite-dev, so it is an extra
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-pcsc.lock

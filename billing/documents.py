@@ -186,7 +186,7 @@ def _address_lines(address: Address, *, without: str) -> list[str]:
 
 
 def _delivered(invoice: Invoice) -> _Fact:
-    if len(invoice.deliveries) == 1:
+    if invoice.delivered_from == invoice.delivered_until:
         return "Leveringsdato", "Delivered on", invoice.delivered_from.isoformat()
     return "Levert", "Delivered", f"{invoice.delivered_from} – {invoice.delivered_until}"
 

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -13,26 +13,36 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PriceRow(_Frozen):
+class _DatedRow(_Frozen):
+    """A rule of finance in a period: where it was read, and who of finance confirmed it on which day (none: nobody)."""
+
+    valid_from: date
+    valid_until: date | None
+    source: str
+    confirmed_by: str | None = None
+    confirmed_on: date | None = None
+
+    @model_validator(mode="after")
+    def _named_with_its_day(self) -> Self:
+        if (self.confirmed_by is None) != (self.confirmed_on is None):
+            raise ValueError("confirmed_by and confirmed_on go together")
+        return self
+
+
+class PriceRow(_DatedRow):
     """The price of a card kind in a period, net of VAT."""
 
     kind: str
     net_ore: int
-    valid_from: date
-    valid_until: date | None
-    source: str
 
 
-class TaxRow(_Frozen):
-    """A VAT rule in a period: EHF category and percent, SAF-T code, and who of finance approved the row."""
+class TaxRow(_DatedRow):
+    """A VAT rule in a period: EHF category and percent, SAF-T code."""
 
     delivery: str  # mainland, outside (Svalbard, Jan Mayen, abroad)
     category: str
     percent: int
     saft_code: str
-    valid_from: date
-    valid_until: date | None
-    source: str
 
 
 class Seller(_Frozen):

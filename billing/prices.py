@@ -1,4 +1,4 @@
-"""Prices and VAT rules by day: dated data beside this file, each row with its source, never a constant.
+"""Prices and VAT rules by day: dated data beside this file, each row with its source and who of finance confirmed it.
 
 The price of a card moved five times in six years and differs by kind; the VAT rule follows the place of delivery, not
 the buyer. A day or a place that no row covers is refused: nothing is charged on a guess.
@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
-from billing.models import PriceRow, TaxRow
+from billing.models import Delivered, PriceRow, TaxRow
 from cards.errors import Refused
 
 _Row = TypeVar("_Row", PriceRow, TaxRow)
@@ -45,6 +45,36 @@ def saft_code(category: str, percent: int, day: date) -> str:
         field="vat_percent",
         fix="correct the line, or let finance add the rule to billing/data/taxes.json",
     )
+
+
+def price_rows() -> tuple[PriceRow, ...]:
+    """Every dated price, as its file has them."""
+    return _price_rows()
+
+
+def refuse_unconfirmed(deliveries: Iterable[Delivered]) -> None:
+    """Refuse what would be invoiced by a price or a VAT rule that finance has not confirmed.
+
+    Raises Refused `price.not_confirmed`, `tax.not_confirmed`, and as `card_price` and `tax_rule` do.
+    """
+    for each in deliveries:
+        day = each.delivered_on
+        for kind in sorted({kind for _, kind in each.cards}):
+            if card_price(kind, day).confirmed_by is None:
+                raise Refused(
+                    "price.not_confirmed",
+                    f"nobody of finance confirmed the price of {kind} on {day}",
+                    field="confirmed_by",
+                    fix="let finance write into its row of billing/data/prices.json who confirmed it, and when",
+                )
+        rule = tax_rule(each.address.country, each.address.postcode, day)
+        if rule.confirmed_by is None:
+            raise Refused(
+                "tax.not_confirmed",
+                f"nobody of finance confirmed the VAT rule of a delivery {rule.delivery} on {day}",
+                field="confirmed_by",
+                fix="let finance write into its row of billing/data/taxes.json who confirmed it, and when",
+            )
 
 
 def tax_rows() -> tuple[TaxRow, ...]:

@@ -25,6 +25,7 @@ from console import (
     cards,
     chip,
     chips,
+    database,
     demo,
     doctor,
     documents,
@@ -48,7 +49,7 @@ from console import (
     status,
 )
 from console.answer import DEFECT, PIPE_CLOSED, STOPPED, answer_error, answer_words
-from console.options import MONEY, ORDERS, WORK
+from console.options import HOUSE, MONEY, ORDERS, WORK
 
 app = typer.Typer(
     name="hsecard",
@@ -69,6 +70,7 @@ app.add_typer(batches.app, name="batches", rich_help_panel=ORDERS)
 app.add_typer(prints.app, name="prints", rich_help_panel=ORDERS)
 proof.register(app)
 app.add_typer(chips.app, name="chips", rich_help_panel=ORDERS)
+app.add_typer(database.app, name="database", rich_help_panel=HOUSE)
 app.add_typer(encoders.app, name="encoders", rich_help_panel=WORK)
 app.add_typer(chip.app, name="chip", rich_help_panel=ORDERS)
 app.add_typer(blanks.app, name="blanks", rich_help_panel=ORDERS)

@@ -14,10 +14,10 @@ from console.show import facts, kroner, line, table
 from console.work import at_work
 
 if TYPE_CHECKING:
-    from billing.models import Invoice
+    from billing.models import Invoice, PriceRow, TaxRow
     from flows.house import House
 
-app = typer.Typer(no_args_is_help=True, help="Invoices: what waits for one, list, export.")
+app = typer.Typer(no_args_is_help=True, help="Invoices: what waits for one, list, rates, export.")
 
 
 @app.command("list")
@@ -74,6 +74,36 @@ def _whose(waiting: dict[str, Any]) -> str:
         return str(waiting["order_numbers"][0])
     count = len(waiting["order_numbers"])
     return f"{waiting['org_number']} {waiting['month']}, {count} order{'s' if count > 1 else ''}"
+
+
+@app.command()
+def rates(as_json: AsJson = False) -> int:
+    """List prices and VAT rules by day, and who of finance confirmed each row.
+
+    In production nothing is invoiced by a row that nobody confirmed. `--json` has the source of each row, too.
+    """
+    from billing.prices import price_rows, tax_rows
+
+    prices = [
+        (row.kind, kroner(row.net_ore), row.valid_from, row.valid_until or "", _confirmed(row)) for row in price_rows()
+    ]
+    taxes = [
+        (row.delivery, f"{row.category} {row.percent} %", row.saft_code, row.valid_from, _confirmed(row))
+        for row in tax_rows()
+    ]
+    shown = [
+        table("Prices net of VAT", ("kind", "price", "from", "until", "confirmed"), prices, right=("price",)),
+        table("VAT", ("delivery", "category", "SAF-T", "from", "confirmed"), taxes),
+    ]
+    content = {
+        "prices": [row.model_dump(mode="json") for row in price_rows()],
+        "vat": [row.model_dump(mode="json") for row in tax_rows()],
+    }
+    return answer(content, shown, as_json=as_json)
+
+
+def _confirmed(row: "PriceRow | TaxRow") -> str:
+    return f"{row.confirmed_by}, {row.confirmed_on}" if row.confirmed_by else "not confirmed"
 
 
 @app.command()

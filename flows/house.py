@@ -42,6 +42,7 @@ from shipping.tariffs import known_tariffs
 from shipping.weights import bundled_weights
 from store.blobs import open_blobs
 from store.database import Store, migrate, open_store
+from store.grants import refuse_owner
 from store.ports import Blobs
 
 
@@ -81,11 +82,14 @@ def build_house(settings: Settings, *, actor: str) -> House:
     clock = SteadyClock(settings.clock) if settings.clock else SystemClock()
     if _is_new(settings):
         migrate(settings.database)
+    store = open_store(settings.database, clock=clock, durable=settings.durable)
+    if settings.environment == "production":
+        refuse_owner(store)
     return House(
         settings=settings,
         clock=clock,
         entropy=SystemEntropy(),
-        store=open_store(settings.database, clock=clock, durable=settings.durable),
+        store=store,
         blobs=open_blobs(settings.blobs, seal_key=settings.key("blobs")),
         engine=Inline() if settings.engine == "inline" else Processes(settings.workers),
         printer=_printer(settings, clock),
@@ -114,7 +118,7 @@ def _make_home(home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
         probe = home / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process of this house may be probing, too
     except OSError as fault:
         raise Unavailable(
             "home.not_writable",

@@ -13,8 +13,6 @@ from cards.errors import Refused
 from store.tables import credit_notes, invoice_lines, invoices
 from store.transaction import Transaction
 
-_ROWS_A_STATEMENT = 500  # SQLite takes a limited number of parameters in one statement
-
 
 class Invoices:
     """Issued invoices."""
@@ -33,9 +31,8 @@ class Invoices:
                     fix="issue again with the next number of the series",
                 )
             rows = [_line_row(invoice, position, line) for position, line in enumerate(invoice.lines, start=1)]
-            for start in range(0, len(rows), _ROWS_A_STATEMENT):
-                if not self._tx.insert_many_new(invoice_lines, rows[start : start + _ROWS_A_STATEMENT]):
-                    raise self._invoiced_before(invoice)
+            if not self._tx.insert_many_new(invoice_lines, rows):
+                raise self._invoiced_before(invoice)
 
     def _invoiced_before(self, invoice: Invoice) -> Refused:
         """Names the first line that found no place, since another invoice has its card or postage."""

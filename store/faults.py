@@ -38,6 +38,13 @@ def _by_words(says: str) -> HseCardError:
         )
     if "locked" in words or "deadlock" in words or "could not serialize" in words or "lock timeout" in words:
         return Unavailable("store.busy", f"others hold what is needed: {says}", fix=_AGAIN)
+    if "permission denied" in words or "must be owner" in words:
+        return Refused(
+            "store.not_allowed",
+            f"this database user may not do that: {says}",
+            field="HSECARD_DATABASE_URL",
+            fix="let the owner of the tables run `hsecard database grants` after each migration, and run again",
+        )
     return Unavailable(
         "store.unavailable",
         f"the database does not answer as it should: {says}",

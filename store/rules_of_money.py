@@ -26,6 +26,7 @@ from store.tables import (
     refund_items,
 )
 
+_AT_ONCE = 1000  # documents in memory: PostgreSQL would hand over all of them
 _EXECUTED = (RefundState.EXECUTING, RefundState.CONFIRMED)
 
 
@@ -68,7 +69,8 @@ def _free_card_invoiced(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
 def _invoices_that_do_not_add_up(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
     sums = select(invoice_lines.c.number, func.count(), func.sum(invoice_lines.c.net_ore))
     lines = {number: (count, int(net)) for number, count, net in rows(uow, sums.group_by(invoice_lines.c.number))}
-    for row in uow.connection.execute(select(invoices).order_by(invoices.c.number)):
+    whole = select(invoices).order_by(invoices.c.number).execution_options(yield_per=_AT_ONCE)
+    for row in uow.connection.execute(whole):
         invoice = Invoice.model_validate(row.content)
         kept = (row.number, row.net_ore, row.vat_ore, row.gross_ore)
         said = (invoice.number, invoice.net_ore, invoice.vat_ore, invoice.gross_ore)

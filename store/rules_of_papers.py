@@ -11,6 +11,7 @@ from cards.effects import EffectKind, EffectState, request_digest
 from cards.errors import Refused
 from shipping.models import ShipmentState
 from store.database import UnitOfWork
+from store.guards import missing_guards
 from store.ports import Blobs
 from store.printing import JOB_OVER
 from store.rule import Rule
@@ -103,6 +104,10 @@ def _changed_requests(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
             yield row.key
 
 
+def _guards_gone(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
+    yield from missing_guards(uow.connection)
+
+
 RULES = (
     Rule("document.bytes", "the bytes of every issued document are there, unchanged", _changed_documents),
     Rule("blob.there", "every blob that a card, an order or a batch names is there", _missing_blobs),
@@ -116,4 +121,5 @@ RULES = (
         _refunds_without_money,
     ),
     Rule("effect.request", "no planned request was changed", _changed_requests),
+    Rule("database.guards", "every guard of the database is in its place and switched on", _guards_gone),
 )

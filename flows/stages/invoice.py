@@ -10,14 +10,16 @@ from datetime import date
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice
 from billing.models import Buyer, Collect, Delivered, Invoice, InvoiceLine, LineKind
+from billing.prices import refuse_unconfirmed
 from billing.terms import collect_on, document_day, month_of
 from cards.days import oslo_day
+from cards.errors import Refused
 from cards.money import vat_ore
 from cards.orders import Business
 from flows.house import House
 from flows.stages.delivery import DELIVERY, plan_delivery
 from flows.stages.invoice_plan import invoices_to_come
-from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
+from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
 from shipping.countries import zone_of
 from shipping.models import PostageCharge, Shipment
 from shipping.planning import is_replacement
@@ -33,15 +35,24 @@ def _to_issue(house: House) -> list[Chunk]:
 
 
 def _issue(house: House, chunk: Chunk) -> Tally:
-    return tally(outcome for key in chunk for outcome in _issue_planned(house, key))
+    total = Tally()
+    for key in chunk:
+        total += _issue_planned(house, key)
+    return total
 
 
-def _issue_planned(house: House, key: str) -> list[str]:
-    """What the key of a planned invoice stands for, as far as nobody else has invoiced it."""
+def _issue_planned(house: House, key: str) -> Tally:
+    """What the key of a planned invoice stands for, as far as nobody else has invoiced it.
+
+    One that is refused waits for a person; the others go on.
+    """
     org_number, _, month = key.partition("/")
-    with house.store.begin() as uow:
-        issued = _issue_month(house, uow, org_number, month) if month else _issue_order(house, uow, key)
-    return ["invoiced"] * issued or ["already_done"]
+    try:
+        with house.store.begin() as uow:
+            issued = _issue_month(house, uow, org_number, month) if month else _issue_order(house, uow, key)
+    except Refused as fault:
+        return tally(["refused"], [Problem.of(key, fault)])
+    return tally(["invoiced"] * issued or ["already_done"])
 
 
 def _issue_order(house: House, uow: UnitOfWork, order_number: str) -> int:
@@ -78,6 +89,8 @@ def _issue_one(
     house: House, uow: UnitOfWork, business: Business, deliveries: list[Delivered], *, issued_on: date
 ) -> None:
     """Issue one invoice; it is due so many days from today, whatever day it carries."""
+    if house.settings.environment == "production":
+        refuse_unconfirmed(deliveries)
     letters = {name: uow.shipments.get(name) for each in deliveries for name, _ in each.postage}
     invoice = issue(
         number=uow.series.next("invoice"),

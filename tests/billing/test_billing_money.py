@@ -108,19 +108,19 @@ def half_up(net: int, percent: int) -> int:
         (0, (34811, 34811), (69622, 17406, 87028)),  # EN16931#143: 174.055 goes up, and once for the group
     ],
 )
-def test_known_figures(cards: int, postage: tuple[int, ...], figures: tuple[int, int, int]) -> None:
+def test_check_16_vectors(cards: int, postage: tuple[int, ...], figures: tuple[int, int, int]) -> None:
     invoice = an_invoice(cards=cards, postage=postage)
     assert (invoice.net_ore, invoice.vat_ore, invoice.gross_ore) == figures
 
 
-def test_a_postage_refund_carries_its_vat() -> None:
+def test_check_16_a_postage_refund_carries_its_vat() -> None:
     note = a_note(a_case(an_item(5200, 1300)))
     assert (note.net_ore, note.vat_ore, note.gross_ore) == (5200, 1300, 6500)
 
 
 @MANY
 @given(cards=st.integers(0, 5), postage=st.lists(st.integers(0, 200_000), max_size=6))
-def test_invoice_adds_up_and_its_posting_balances(cards: int, postage: list[int]) -> None:
+def test_check_2_invoice_adds_up_and_its_posting_balances(cards: int, postage: list[int]) -> None:
     assume(cards or postage)
     invoice = an_invoice(cards=cards, postage=tuple(postage))
     assert sum(line.net_ore for line in invoice.lines) == invoice.net_ore == 10400 * cards + sum(postage)

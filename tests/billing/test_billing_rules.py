@@ -4,19 +4,23 @@ import ast
 import email
 import email.policy
 import random
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import billing
+from billing import prices
 from billing.adapters.folder_mail import FolderMail
 from billing.invoices import bank_account_is_valid, issue, issue_deadline
 from billing.kid import KID_DIGITS, check_digit, kid, kid_is_valid
-from billing.models import Buyer, Delivered, Invoice, Message, Seller
-from billing.prices import card_price, tax_rule
+from billing.models import Buyer, Delivered, Invoice, Message, PriceRow, Seller, TaxRow
+from billing.prices import card_price, price_rows, refuse_unconfirmed, tax_rows, tax_rule
 from cards.address import Address
 from cards.errors import HseCardError, Refused, Unavailable
 
@@ -81,10 +85,44 @@ def test_an_unreadable_place_or_day_has_no_vat_rule() -> None:
         tax_rule("NO", "0184", date(2004, 12, 31))
 
 
+@pytest.mark.parametrize("rows", [price_rows(), tax_rows()], ids=["prices", "taxes"])
+def test_every_row_names_its_source_and_periods_do_not_overlap(rows: Sequence[PriceRow | TaxRow]) -> None:
+    of_what: dict[str, list[PriceRow | TaxRow]] = {}
+    for row in rows:
+        assert row.source
+        of_what.setdefault(row.kind if isinstance(row, PriceRow) else row.delivery, []).append(row)
+    for periods in of_what.values():
+        for row, following in pairwise(periods):
+            assert row.valid_until is not None
+            assert following.valid_from == row.valid_until + timedelta(days=1)
+
+
+def test_a_row_is_confirmed_by_somebody_on_a_day_or_not_at_all() -> None:
+    row = card_price("construction", DAY).model_dump()
+    with pytest.raises(ValidationError, match="go together"):
+        PriceRow.model_validate({**row, "confirmed_by": "Anna Berg"})
+
+
+def test_what_nobody_confirmed_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match=r"price\.not_confirmed") as fault:
+        refuse_unconfirmed([_delivered()])
+    assert "construction on 2020-11-20" in fault.value.message
+    with pytest.raises(Refused, match=r"tax\.not_confirmed"):
+        refuse_unconfirmed([_delivered(cards=[], postage=[("S-1", 5200)])])
+    confirmed = {"confirmed_by": "Anna Berg", "confirmed_on": DAY}
+    rows = tuple(row.model_copy(update=confirmed) for row in price_rows())
+    rules = tuple(row.model_copy(update=confirmed) for row in tax_rows())
+    for cached in (prices._price_row, prices._tax_row):
+        cached.cache_clear()
+    monkeypatch.setattr(prices, "_price_rows", lambda: rows)
+    monkeypatch.setattr(prices, "_tax_rows", lambda: rules)
+    refuse_unconfirmed([_delivered()])
+
+
 # --- KID --------------------------------------------------------------------------------------------------------
 
 
-def test_kid_vector_and_shape() -> None:
+def test_check_15_kid_vector_and_shape() -> None:
     assert check_digit("60224") == "3"
     text = kid(customer=42, invoice=7)
     assert text == "000000042000000007" + check_digit("000000042000000007")
@@ -95,13 +133,13 @@ def test_kid_vector_and_shape() -> None:
 
 
 @given(st.integers(0, 999_999_999), st.integers(0, 999_999_999), st.integers(0, KID_DIGITS - 1), st.integers(1, 9))
-def test_every_single_wrong_digit_is_caught(customer: int, invoice: int, place: int, by: int) -> None:
+def test_check_15_every_single_wrong_digit_is_caught(customer: int, invoice: int, place: int, by: int) -> None:
     text = kid(customer=customer, invoice=invoice)
     wrong = text[:place] + str((int(text[place]) + by) % 10) + text[place + 1 :]
     assert not kid_is_valid(wrong)
 
 
-def test_neighbour_swaps_are_caught_at_the_rate_of_mod_10() -> None:
+def test_check_15_neighbour_swaps_are_caught_at_the_rate_of_mod_10() -> None:
     """Of the unequal pairs only 0–9 and 9–0 slip through: 2 of 90."""
     missed = tried = 0
     draw = random.Random(1)
@@ -257,7 +295,7 @@ def test_an_unusable_mail_folder_is_unavailable(tmp_path: Path) -> None:
 _GEOMETRY = {"paper.py", "documents.py"}  # points on a sheet are no money
 
 
-def test_no_float_touches_money() -> None:
+def test_check_1_no_float_touches_money() -> None:
     """Neither a float literal, nor float(), round() or a true division in any module that handles amounts."""
     for file in sorted(Path(billing.__file__).parent.glob("*.py")):
         if file.name in _GEOMETRY:

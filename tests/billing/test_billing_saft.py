@@ -86,7 +86,7 @@ def _sum(root: Any, path: str) -> Decimal:
     return sum((Decimal(element.text) for element in _all(root, path)), Decimal(0))
 
 
-def test_the_file_follows_the_published_order_and_repeats_itself() -> None:
+def test_check_14_the_file_follows_the_published_order_and_repeats_itself() -> None:
     entries = _entries(_invoice(1), _invoice(2, cards=7), _invoice(3, address=LONGYEARBYEN))
     export = _export(entries, {"1500": 700, "3000.construction": -700})
     data = _written(export)
@@ -95,7 +95,7 @@ def test_the_file_follows_the_published_order_and_repeats_itself() -> None:
     assert data.startswith(b"<?xml version='1.0' encoding='utf-8'?>")
 
 
-def test_totals_are_the_ledgers_and_debit_is_credit() -> None:
+def test_check_14_totals_are_the_ledgers_and_debit_is_credit() -> None:
     entries = _entries(_invoice(1), _invoice(2, cards=7), _invoice(3, address=LONGYEARBYEN))
     opening = {"1500": 700, "3000.construction": -700, "2990": 0}
     export = _export(entries, opening)
@@ -133,7 +133,7 @@ def test_vat_of_the_lines_is_the_vat_account_at_the_standard_codes() -> None:
 _TAX = ("s:TaxPercentage", "s:TaxBase", "s:CreditTaxAmount/s:Amount")
 
 
-def test_a_late_document_keeps_its_date_in_a_later_period() -> None:
+def test_check_14_a_late_document_keeps_its_date_in_a_later_period() -> None:
     late = [
         entry.model_copy(update={"booked_on": date(2026, 11, 1), "dated_on": DAY})
         for entry in entries_of_payment("x" * 100, amount_ore=1, booked_on=DAY, document="invoice/1")

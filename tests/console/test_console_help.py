@@ -29,6 +29,7 @@ LOOKS_ONLY = {
     ("payments", "list"),
     ("payments", "reconcile"),
     ("invoices", "export"),
+    ("invoices", "rates"),
     ("batches", "list"),
     ("batches", "show"),
     ("prints", "list"),

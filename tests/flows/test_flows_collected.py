@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from flows.stages.invoice_plan import collected_on, planned_invoices
 from flows.stages.line import run_line, run_stage
 from flows.stages.terms import set_terms
 from store.audit import violations
-from tests.store.small_world import OSLO, a_card, a_reading, a_shipment, an_order, step
+from tests.store.small_world import OSLO, a_card, a_reading, a_shipment, an_order, close, step
 
 FJORDBYGG = "310149942"
 SVALBARD = Address(recipient="Fjordbygg AS", street="Vei 501", postcode="9170", city="Longyearbyen")
@@ -57,6 +58,7 @@ def _post(house: House, number: int, at: datetime, *, cards: int = 2, to: Addres
             uow.cards.add(a_card(order, line, serial + line - 1), actor="test", what="ordered")
             step(uow, name, *_TO_PACKED, shipment_id=f"S-{number}")
         uow.shipments.add(a_shipment(number, names, order=order, address=to))
+        close(uow, f"S-{number}", names)
         uow.shipments.posted(f"S-{number}", f"C-{number}", at)
         for name in names:
             step(uow, name, CardState.POSTED)
@@ -132,6 +134,29 @@ def test_terms_hold_for_what_is_delivered_from_their_day_on(tmp_path: Path) -> N
     assert [one.order_numbers for one in found] == [("B-1",), ("B-3",), ("B-2",)]
     assert [row.set_by for row in terms] == ["kari", "kari"]
     assert collect_on(terms, date(2026, 11, 9)) is Collect.ORDER
+
+
+def test_an_invoice_that_is_refused_stops_no_other(tmp_path: Path) -> None:
+    nowhere = OSLO.model_copy(update={"postcode": "184"})
+    with _house(tmp_path, "2026-11-20") as house:
+        _post(house, 1, _at("2026-11-19"), to=nowhere)
+        _post(house, 2, _at("2026-11-20"))
+        done = run_stage(house, INVOICE[0])
+        with house.store.read() as uow:
+            assert [one.order_numbers for one in uow.invoices.all()] == [("B-2",)]
+            assert [one.order_number for one in uow.uninvoiced.waiting()] == ["B-1"]
+    assert done.counts == {"refused": 1, "invoiced": 1}
+    assert [(one.subject, one.code) for one in done.problems] == [("B-1", "tax.unknown_place")]
+
+
+def test_in_production_nothing_is_invoiced_by_a_price_that_nobody_confirmed(tmp_path: Path) -> None:
+    with _house(tmp_path, "2026-11-20") as house:
+        _post(house, 1, _at("2026-11-19"))
+        production = replace(house, settings=house.settings.model_copy(update={"environment": "production"}))
+        done = run_stage(production, INVOICE[0])
+        assert [one.code for one in done.problems] == ["price.not_confirmed"]
+        assert run_stage(production, INVOICE[0]).counts == {"refused": 1}
+        assert run_stage(house, INVOICE[0]).counts == {"invoiced": 1}  # a demo goes on
 
 
 def test_a_price_and_a_tax_are_those_of_each_deliverys_day(tmp_path: Path) -> None:

@@ -28,6 +28,11 @@ class Hand:
 
     sql: Callable[[str], Any]
     blobs: Path
+    guards: dict[str, str]  # of SQLite, which has to lose them all while the hand is at work
+
+    def drop_guard(self, name: str, table: str) -> None:
+        if self.guards.pop(name, None) is None:
+            self.sql(f"DROP TRIGGER {name} ON {table}")
 
     def first_blob(self, kind: str) -> Path:
         return sorted((self.blobs / kind).iterdir())[0]
@@ -35,7 +40,7 @@ class Hand:
 
 @dataclass
 class World:
-    """A settled world whose database has lost its triggers, unique indexes and checks."""
+    """A settled world whose database has lost its unique indexes and checks."""
 
     store: Store
     blobs: Path
@@ -45,8 +50,10 @@ class World:
         shutil.copytree(self.blobs, copy)
         found: dict[str, list[str]] = {}
         with suppress(_Undo), self.store.begin() as uow:
-            _unbind(uow.connection)
-            act(Hand(sql=uow.connection.exec_driver_sql, blobs=copy))
+            hand = Hand(uow.connection.exec_driver_sql, copy, guards=_unbind(uow.connection))
+            act(hand)
+            for guard in hand.guards.values():
+                hand.sql(guard)
             found = {violation.rule: violation.rows for violation in examine(uow, FolderBlobs(copy, KEY))}
             raise _Undo
         return found
@@ -56,17 +63,22 @@ class _Undo(Exception):
     """Ends a unit of work so that nothing of it stays."""
 
 
-def _unbind(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-    else:
+def _unbind(connection: Connection) -> dict[str, str]:
+    """Let everything be done; the guards that had to go for it, name → statement that makes it again."""
+    if connection.dialect.name != "sqlite":
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        return {}
+    connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+    connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+    guards = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
+    for row in guards:
+        connection.exec_driver_sql(f"DROP TRIGGER {row.name}")
+    return {row.name: row.sql for row in guards}
 
 
 def _disarm(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
-        rules = "SELECT type, name FROM sqlite_master WHERE type = 'trigger' OR sql LIKE 'CREATE UNIQUE INDEX%'"
+        rules = "SELECT type, name FROM sqlite_master WHERE sql LIKE 'CREATE UNIQUE INDEX%'"
     else:
         rules = (
             "SELECT 'INDEX', indexname FROM pg_indexes WHERE schemaname = 'public' "
@@ -259,6 +271,7 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
         _QUARANTINE + "VALUES ('B-2-1', 1, 'P-2', 'a', 'x', 'released', '2026-11-23')",
         "UPDATE chip_quarantines SET asker = 'bo', releaser = 'bo', closed_at = '2026-11-23'",
     ),
+    "database.guards": lambda hand: hand.drop_guard("invoices_number_given", "invoices"),
     "document.bytes": _change_a_letter,
     "blob.there": _erase_a_portrait,
     "effect.posted": _does("UPDATE effects SET state = 'unsure' WHERE kind = 'book' AND subject = 'S-1'"),

@@ -23,7 +23,7 @@ def _paid(name: str, day: date, amount: int = 100):
     return entries_of_payment(name, amount_ore=amount, booked_on=day, document="invoice/1")
 
 
-def test_a_late_document_is_booked_on_the_first_open_day_and_keeps_its_own(store: Store) -> None:
+def test_check_14_a_late_document_is_booked_on_the_first_open_day_and_keeps_its_own(store: Store) -> None:
     with store.begin() as uow:
         uow.ledger.post(_paid("early", OCTOBER))
         assert uow.ledger.open_from() is None

@@ -1,4 +1,8 @@
-"""How each business is invoiced, by day: for each order, or for all that a month brought. Append-only."""
+"""How each business is invoiced, by day: for each order, or for all that a month brought. Append-only.
+
+On PostgreSQL the guards made so far read our tables and no others, whatever the search path of who writes: a temporary
+table of the name of ours would otherwise come first.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +13,17 @@ branch_labels = None
 depends_on = None
 
 WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+_OUR_TABLES_ONLY = """
+DO $$ DECLARE guard regprocedure; BEGIN
+  FOR guard IN SELECT oid FROM pg_proc
+    WHERE proname LIKE 'hsecard\\_%' AND pronamespace = current_schema()::regnamespace
+  LOOP
+    EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp', guard, current_schema());
+  END LOOP;
+END $$
+"""
 
 
 def upgrade() -> None:
@@ -29,6 +44,7 @@ def upgrade() -> None:
                 f"CREATE TRIGGER invoice_terms_no_{act.lower()} BEFORE {act} ON invoice_terms "
                 f"FOR EACH {each} EXECUTE FUNCTION hsecard_append_only()"
             )
+        op.execute(_OUR_TABLES_ONLY)
         return
     for act in ("UPDATE", "DELETE"):
         op.execute(

@@ -1,0 +1,54 @@
+"""The database's own guards: triggers that keep what is written once, and numbers that are given by their counter.
+
+Whoever owns the tables could take a guard away; so the audit holds those that are there against the list here, and the
+house works as a user that owns nothing (`store.grants`). A test holds the list against a new database.
+"""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+APPEND_ONLY = (
+    "bank_payments",
+    "blank_moves",
+    "card_events",
+    "credit_notes",
+    "invoice_lines",
+    "invoice_terms",
+    "invoices",
+    "ledger_entries",
+    "ledger_locks",
+)
+_OTHERS = (
+    "credit_notes_number_given",
+    "invoices_number_given",
+    "ledger_entries_not_locked",
+    "ledger_locks_in_order",
+    "number_series_move",
+    "number_series_no_delete",
+    "number_series_start",
+)
+_TRUNCATED = (*APPEND_ONLY, "number_series")  # PostgreSQL empties a table past the guards of its rows
+_IN_PLACE = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+    "WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') AND relnamespace = current_schema()::regnamespace",
+}
+
+
+def guards_of(dialect: str) -> frozenset[str]:
+    """The names of all guards that a database of ours has."""
+    names = {f"{table}_no_{act}" for table in APPEND_ONLY for act in ("update", "delete")}
+    if dialect == "postgresql":
+        names |= {f"{table}_no_truncate" for table in _TRUNCATED}
+    return frozenset(names | set(_OTHERS))
+
+
+def guards_in_place(connection: Connection) -> frozenset[str]:
+    """The names of the guards that this database has and that are switched on."""
+    return frozenset(connection.exec_driver_sql(_IN_PLACE[connection.dialect.name]).scalars())
+
+
+def missing_guards(connection: Connection) -> Iterator[str]:
+    """Guards that somebody took away or switched off, by name."""
+    yield from sorted(guards_of(connection.dialect.name) - guards_in_place(connection))
