@@ -57,6 +57,12 @@ class Effects:
             raise _unknown(key)
         return _effect_of(row)
 
+    def find(self, key: str, *, hold: bool = False) -> Effect | None:
+        """The effect, or None. With `hold` nobody settles it until this transaction ends."""
+        query = _ONE.with_for_update() if hold else _ONE
+        row = self._tx.connection.execute(query, {"key": key}).mappings().one_or_none()
+        return None if row is None else _effect_of(row)
+
     def start(self, key: str) -> bool:
         """Planned → sent, one attempt more. False when somebody else started it or it is settled."""
         change = update(effects).where(effects.c.key == key, effects.c.state == EffectState.PLANNED)
@@ -89,6 +95,10 @@ class Effects:
     def all_of(self, kind: EffectKind) -> list[Effect]:
         """Every effect of one kind, oldest plan first."""
         return self._all(select(effects).where(effects.c.kind == kind))
+
+    def of_subject(self, kind: EffectKind, subject: str) -> list[Effect]:
+        """Every effect of one kind about one subject, oldest plan first."""
+        return self._all(select(effects).where(effects.c.kind == kind, effects.c.subject == subject))
 
     def sent_before(self, at: datetime) -> list[Effect]:
         """Effects sent before `at` that nobody has settled: their sender is gone."""
