@@ -2,7 +2,15 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from store import rules_of_cards, rules_of_encoding, rules_of_faults, rules_of_money, rules_of_papers, rules_of_stock
+from store import (
+    rules_of_cards,
+    rules_of_encoding,
+    rules_of_faults,
+    rules_of_money,
+    rules_of_papers,
+    rules_of_stock,
+    rules_of_stripe,
+)
 from store.database import Store, UnitOfWork
 from store.ports import Blobs
 
@@ -13,6 +21,7 @@ RULES = (
     *rules_of_stock.RULES,
     *rules_of_money.RULES,
     *rules_of_papers.RULES,
+    *rules_of_stripe.RULES,
 )
 
 

@@ -134,7 +134,7 @@ def _theirs() -> Iterator[Select[Any]]:
     key = case((_moved.kind.in_(_BY_SOURCE), _moved.source), else_=_moved.movement)
     yield _there(_moved.kind, key, _moved.amount_ore).where(_moved.kind != MovementKind.FEE)
     fee = -_moved.fee_ore + case((_moved.kind == MovementKind.FEE, _moved.amount_ore), else_=0)
-    has_fee = or_(_moved.fee_ore != 0, _moved.kind == MovementKind.FEE)
+    has_fee = or_(_moved.kind == MovementKind.FEE, and_(_moved.fee_ore != 0, _moved.currency == "nok"))
     yield _there(literal(MovementKind.FEE, Word), _moved.movement, fee).where(has_fee)
 
 

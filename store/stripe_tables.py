@@ -72,10 +72,11 @@ refund_decisions = Table(
     metadata,
     Column("key", Word, primary_key=True),  # the effect that came to nothing
     Column("how", Word, nullable=False),
-    Column("next_key", Word, unique=True),  # the effect that tries again
+    Column("next_key", Word),  # the effect that tries again
     Column("decided_by", Word, nullable=False),
     Column("decided_at", Instant, nullable=False),
     CheckConstraint(
         "(how = 'again' AND next_key IS NOT NULL) OR (how = 'bank' AND next_key IS NULL)", name="refund_decisions_how"
     ),
+    Index("refund_decisions_next_once", "next_key", unique=True),
 )

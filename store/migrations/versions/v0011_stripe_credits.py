@@ -28,12 +28,12 @@ def upgrade() -> None:
         *_words("next_key", nullable=True),
         *_words("decided_by decided_at"),
         sa.PrimaryKeyConstraint("key"),
-        sa.UniqueConstraint("next_key"),
         sa.CheckConstraint(
             "(how = 'again' AND next_key IS NOT NULL) OR (how = 'bank' AND next_key IS NULL)",
             name="refund_decisions_how",
         ),
     )
+    op.create_index("refund_decisions_next_once", "refund_decisions", ["next_key"], unique=True)
     if op.get_bind().dialect.name == "postgresql":
         _rules_postgresql()
     else:
