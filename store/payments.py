@@ -4,7 +4,7 @@ And what moved on our balance there, fetched whole up to an instant, as the comp
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping, Table, and_, func, insert, literal, or_, sele
 
 from billing.reconcile_stripe import Movement
 from billing.webhook import Told
+from store.effects import Series
 from store.stripe_tables import stripe_events, stripe_fetches, stripe_movements, stripe_payments, stripe_refunds
 from store.transaction import Transaction
 
@@ -120,11 +121,12 @@ class StripePaid:
 
     def fetched(self, fetch: Fetch) -> None:
         """All movements of before `fetch.fetched_at` are here now. Only once they are."""
-        values = {name: getattr(fetch, name) for name in ("fetched_at", "movements", "balance_ore", "fetched_by")}
-        self._tx.insert_new(stripe_fetches, values)
+        values = {"number": Series(self._tx).next("stripe_fetch"), **asdict(fetch)}
+        self._tx.connection.execute(insert(stripe_fetches), values)
 
     def last_fetch(self) -> Fetch | None:
         """The last time that the movements were whole."""
-        query = select(stripe_fetches).order_by(stripe_fetches.c.fetched_at.desc()).limit(1)
+        columns = [column for column in stripe_fetches.c if column.name != "number"]
+        query = select(*columns).order_by(stripe_fetches.c.number.desc()).limit(1)
         row = self._tx.connection.execute(query).mappings().one_or_none()
         return None if row is None else Fetch(**row)

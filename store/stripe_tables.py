@@ -61,7 +61,8 @@ stripe_movements = Table(
 stripe_fetches = Table(
     "stripe_fetches",
     metadata,
-    Column("fetched_at", Instant, primary_key=True),  # all movements of before it are here
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("fetched_at", Instant, nullable=False),  # all movements of before it are here
     Column("movements", Integer, nullable=False),
     Column("balance_ore", BigInteger, nullable=False),
     Column("fetched_by", Word, nullable=False),

@@ -56,11 +56,12 @@ def _movements() -> None:
     op.create_index("stripe_movements_by_source", "stripe_movements", ["source"])
     op.create_table(
         "stripe_fetches",
+        sa.Column("number", sa.BigInteger(), autoincrement=False),
         *_words("fetched_at"),
         sa.Column("movements", sa.Integer(), nullable=False),
         sa.Column("balance_ore", sa.BigInteger(), nullable=False),
         *_words("fetched_by"),
-        sa.PrimaryKeyConstraint("fetched_at"),
+        sa.PrimaryKeyConstraint("number"),
     )
 
 

@@ -1,0 +1,317 @@
+"""The whole act at Stripe: invoice, payment, refund, credit note. Whatever happens to any POST of it, the same end."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import SecretStr
+
+from billing.adapters.payments_twin import PaymentsTwin
+from billing.adapters.stripe_fake import Fault, StripeFake
+from billing.adapters.stripe_parameters import wrong_parameter
+from billing.ledger import entries_of_invoice
+from billing.webhook import sign
+from cards.effects import EffectKind
+from flows.house import House, open_house
+from flows.settings import Settings
+from flows.stages.delivery import DELIVERY, plan_delivery
+from flows.stages.failed_refunds import failed_refunds, paid_by_bank, try_again
+from flows.stages.line import run_line
+from flows.stages.payments import compare_with_stripe, take_webhook
+from flows.stages.reconcile import RECONCILE
+from flows.stages.refund_postage import REFUND_POSTAGE, approve_case
+from flows.stages.refund_proof import prove_refunds
+from store.audit import violations
+from store.database import UnitOfWork
+from tests.billing.test_billing_stripe_figures import an_invoice
+from tests.store.small_world import a_case, a_charge, a_finding, a_reading, an_order
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+SECRET = "whsec_of_the_test"
+POSTS = ("customer", "create", "lines", "finalize", "send", "refund", "credit note")
+PAYMENT = "pi_in_1"
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[StripeFake]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with StripeFake(PaymentsTwin(None)) as fake:
+        yield fake
+
+
+def _settings(home: Path, fake: StripeFake, *, later: int = 0, **changes: Any) -> Settings:
+    base: dict[str, Any] = {
+        "environment": "test",
+        "engine": "inline",
+        "clock": NOW + timedelta(minutes=later),
+        "durable": False,
+        "lease_s": 1,
+        "payments": "stripe",
+        "stripe_key": SecretStr("sk_test_none"),
+        "stripe_webhook_secret": SecretStr(SECRET),
+        "stripe_url": fake.base_url,
+    }
+    return Settings(home=home, **base | changes)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with invoice 1 issued and its postage found wrong: 52.00 net too much, approved to go back."""
+    home = tmp_path_factory.mktemp("begun") / "home"
+    with StripeFake(PaymentsTwin(None)) as fake, open_house(actor="test", settings=_settings(home, fake)) as house:
+        _begin(house)
+    return home
+
+
+def _begin(house: House, payment: str | None = PAYMENT) -> None:
+    with house.store.begin() as uow:
+        document = house.blobs.put("order", b"{}", "json")
+        uow.orders.add(an_order("A-1"), reading=a_reading(), document_key=document, received_at=NOW)
+        invoice = an_invoice(uow.series.next("invoice"))
+        lines = [line.model_copy(update={"card_id": None, "shipment_id": None}) for line in invoice.lines]
+        invoice = invoice.model_copy(update={"lines": tuple(lines)})
+        uow.invoices.add(invoice)
+        uow.ledger.post(entries_of_invoice(invoice))
+        plan_delivery(house, uow, invoice)
+        charge = a_charge("C-1", origin="own", invoice_number="1", payment=payment, charged_net_ore=5200, vat_ore=1300)
+        finding = a_finding(charge, 5200)
+        uow.postage.add_charge(charge)
+        uow.postage.add_finding(finding)
+        uow.refunds.add(a_case("R-1", [finding], by="Kari"))
+    approve_case(house, "R-1", by="Ola")
+
+
+@pytest.fixture
+def home(begun: Path, tmp_path: Path) -> Path:
+    shutil.copytree(begun, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def _told(house: House, fake: StripeFake) -> None:
+    """Every event so far, once more."""
+    for event in fake.books.events:
+        body = json.dumps(event).encode()
+        take_webhook(house, body, sign(body, secret=SECRET, at=house.clock.now()))
+
+
+def _drive(house: House, fake: StripeFake, *, pays: bool = True) -> None:
+    """The bureau's next hours: it sends, the payer pays, what is owed goes back."""
+    run_line(house, (*RECONCILE, *DELIVERY))
+    for name, invoice in list(fake.books.invoices.items()):
+        if pays and invoice["status"] == "open" and any(e["type"] == "invoice.sent" for e in fake.books.events):
+            fake.pay(name, fee_ore=300)
+    _told(house, fake)
+    if pays == any(invoice["status"] == "paid" for invoice in fake.books.invoices.values()):
+        run_line(house, REFUND_POSTAGE)
+    run_line(house, RECONCILE)
+
+
+def _end(house: House, fake: StripeFake) -> dict[str, Any]:
+    with house.store.read() as uow:
+        ledger = uow.ledger.balances()
+        case = uow.refunds.get("R-1")
+        credit = uow.effects.get("stripe_credit:1:1")
+    assert violations(house.store, house.blobs) == []
+    return {
+        "refunds": [(one["id"], one["amount"], one["status"]) for one in fake.back.refunds],
+        "notes": [
+            (name, note["metadata"], note["subtotal"], note["total"], note["refunds"], note["lines"]["data"])
+            for name, note in fake.back.credit_notes.items()
+        ],
+        "invoices": [(name, one["total"], one["status"]) for name, one in fake.books.invoices.items()],
+        "customers": len(fake.books.customers),
+        "sent": sum(event["type"] == "invoice.sent" for event in fake.books.events),
+        "ledger": ledger,
+        "case": case.state.value,
+        "answer": credit.answer,
+        "differences": compare_with_stripe(house).findings,
+    }
+
+
+def _posts(fake: StripeFake) -> list[tuple[str, dict[str, Any], str | None]]:
+    return [(path, form, key) for verb, path, form, key in fake.requests if verb == "POST"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Where the act ends when nothing happens."""
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    shutil.copytree(begun, home)
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    with StripeFake(PaymentsTwin(None)) as fake, open_house(actor="test", settings=_settings(home, fake)) as house:
+        _drive(house, fake)
+        assert len(_posts(fake)) == len(POSTS)
+        return _end(house, fake)
+
+
+def test_a_credit_note_at_stripe_has_our_figures_and_our_refund(undisturbed: dict[str, Any]) -> None:
+    assert undisturbed["refunds"] == [("re_1", 6500, "succeeded")]
+    ((name, metadata, net, gross, refunds, lines),) = undisturbed["notes"]
+    assert (name, net, gross) == ("cn_1", 5200, 6500)
+    assert metadata == {"key": "stripe_credit:1:1", "credit_note": "1", "invoice": "1"}
+    assert refunds == [{"type": "refund", "refund": "re_1", "amount_refunded": 6500}]
+    assert [(line["invoice_line_item"], line["amount"], line["taxes"][0]["amount"]) for line in lines] == [
+        ("il_in_1_4", 5200, 1300)  # the postage line
+    ]
+    assert undisturbed["invoices"] == [("in_1", 45500, "paid")]
+    assert undisturbed["ledger"] == {
+        "1500": 0,
+        "1570": 45500 - 6500 - 300,
+        "2700": -9100 + 1300,
+        "2990": 0,
+        "3000.construction": -31200,
+        "3000.postage": 0,
+        "7770": 300,
+    }
+    assert (undisturbed["case"], undisturbed["answer"]) == ("confirmed", {"stripe_credit_note": "cn_1"})
+    assert undisturbed["differences"] == ()
+
+
+@pytest.mark.parametrize("at", range(len(POSTS)), ids=POSTS)
+@pytest.mark.parametrize(
+    "fault", [Fault.LOST_AFTER, Fault.LOST_BEFORE, Fault.ERROR_AFTER, Fault.ERROR_BEFORE, Fault.BUSY]
+)
+def test_a_fault_at_any_post_of_the_whole_act_ends_the_same(
+    home: Path, fake: StripeFake, undisturbed: dict[str, Any], at: int, fault: Fault
+) -> None:
+    fake.faults.extend([*[None] * at, fault])
+    with open_house(actor="test", settings=_settings(home, fake)) as house:
+        for _ in range(3):
+            _drive(house, fake)
+        assert _end(house, fake) == undisturbed
+
+
+@pytest.mark.parametrize("at", range(len(POSTS)), ids=POSTS)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_at_any_post_of_the_whole_act_ends_the_same(
+    home: Path, fake: StripeFake, undisturbed: dict[str, Any], at: int, when: Literal["before", "after"]
+) -> None:
+    """The program is killed by the operating system while Stripe has its request; Stripe forgets our keys meanwhile."""
+    _killed(home, fake, (at + 1, when))
+    fake.forget_keys()
+    with open_house(actor="test", settings=_settings(home, fake, later=10)) as house:
+        for _ in range(3):
+            _drive(house, fake)
+        assert _end(house, fake) == undisturbed
+
+
+def _killed(home: Path, fake: StripeFake, moment: tuple[int, Literal["before", "after"]]) -> None:
+    def work() -> None:
+        with open_house(actor="test", settings=_settings(home, fake)) as house:
+            run_line(house, REFUND_POSTAGE if fake.books.events else DELIVERY)
+
+    if moment[0] > POSTS.index("send") + 1:
+        assert _run(fake, work, None) == 0
+        fake.pay("in_1", fee_ore=300)
+    assert _run(fake, work, moment) == -signal.SIGKILL
+
+
+def _run(
+    fake: StripeFake, work: Callable[[], None], moment: tuple[int, Literal["before", "after"]] | None
+) -> int | None:
+    child = multiprocessing.get_context("fork").Process(target=work)
+    if moment:
+        fake.moments[moment] = child.kill
+    child.start()
+    child.join(30)
+    return child.exitcode
+
+
+def test_a_credit_note_on_an_unpaid_invoice_lowers_what_it_owes(tmp_path: Path, fake: StripeFake) -> None:
+    with open_house(actor="test", settings=_settings(tmp_path, fake)) as house:
+        _begin(house, payment=None)
+        _drive(house, fake, pays=False)
+        _drive(house, fake, pays=False)
+        (invoice,), (note,) = fake.books.invoices.values(), fake.back.credit_notes.values()
+        assert (invoice["amount_remaining"], invoice["status"]) == (39000, "open")
+        assert (note["pre_payment_amount"], note["post_payment_amount"], note["refunds"]) == (6500, 0, [])
+        fake.pay("in_1")
+        _drive(house, fake)
+        with house.store.read() as uow:
+            balances = uow.ledger.balances()
+        assert (balances["1500"], balances["1570"], balances["2990"]) == (0, 39000, 0)
+        assert compare_with_stripe(house).findings == ()
+
+
+# --- a refund that comes back -----------------------------------------------------------------------------------
+
+
+def _fails(house: House, fake: StripeFake, refund: str = "re_1") -> None:
+    fake.back.fail(refund)
+    _told(house, fake)
+    run_line(house, RECONCILE)
+
+
+def _owed(uow: UnitOfWork) -> int:
+    return -uow.ledger.balances()["2990"]
+
+
+@pytest.mark.parametrize("how", ["again", "bank"])
+def test_a_refund_that_comes_back_is_owed_again_until_a_person_decides(
+    home: Path, fake: StripeFake, undisturbed: dict[str, Any], how: str
+) -> None:
+    with open_house(actor="test", settings=_settings(home, fake)) as house:
+        _drive(house, fake)
+        _fails(house, fake)
+        run_line(house, REFUND_POSTAGE)  # nothing goes out again by itself
+        with house.store.read() as uow:
+            (waiting,) = failed_refunds(uow)
+            assert (waiting.case_id, waiting.payment, waiting.state, _owed(uow)) == ("R-1", PAYMENT, "failed", 6500)
+            assert uow.refunds.get("R-1").state.value == "executing"
+        assert compare_with_stripe(house).findings == ()
+        assert [one.difference_ore for one in prove_refunds(house)] == [0]
+        {"again": try_again, "bank": paid_by_bank}[how](house, "R-1", PAYMENT, by="Ola")
+        for _ in range(2):
+            run_line(house, REFUND_POSTAGE)
+        run_line(house, RECONCILE)
+        with house.store.read() as uow:
+            assert (failed_refunds(uow), _owed(uow)) == ([], 0)
+            assert uow.refunds.get("R-1").state.value == "confirmed"
+            balances = uow.ledger.balances()
+            keys = [effect.key for effect in uow.effects.all_of(EffectKind.REFUND)]
+        assert balances["1570"] + balances.get("1920", 0) == undisturbed["ledger"]["1570"]
+        assert len(fake.back.refunds) == len(keys) == (2 if how == "again" else 1)
+        assert (violations(house.store, house.blobs), compare_with_stripe(house).findings) == ([], ())
+        assert [one.difference_ore for one in prove_refunds(house)] == [0]
+
+
+def test_a_second_failure_is_decided_again(home: Path, fake: StripeFake) -> None:
+    with open_house(actor="test", settings=_settings(home, fake)) as house:
+        _drive(house, fake)
+        for number in (1, 2):
+            _fails(house, fake, f"re_{number}")
+            try_again(house, "R-1", PAYMENT, by="Ola")
+            run_line(house, REFUND_POSTAGE)
+        with house.store.read() as uow:
+            assert [one.key for one in uow.effects.all_of(EffectKind.REFUND)][-1] == f"refund:R-1:{PAYMENT}:3"
+            assert (uow.refunds.get("R-1").state.value, _owed(uow)) == ("confirmed", 0)
+        assert violations(house.store, house.blobs) == []
+
+
+# --- every request ----------------------------------------------------------------------------------------------
+
+
+def test_every_request_of_ours_is_known_to_the_pinned_api_and_names_no_holder(home: Path, fake: StripeFake) -> None:
+    with open_house(actor="test", settings=_settings(home, fake)) as house:
+        _drive(house, fake)
+        _fails(house, fake)
+        try_again(house, "R-1", PAYMENT, by="Ola")
+        run_line(house, REFUND_POSTAGE)
+        with house.store.read() as uow:
+            people = [word for card in an_order().cards for word in (card.given_name, card.family_name)]
+            people += [str(card.birth_date) for card in an_order().cards]
+            planned = {effect.key for kind in EffectKind for effect in uow.effects.all_of(kind)}
+    assert [path for verb, path, form, _ in fake.requests if wrong_parameter(verb, path, form)] == []
+    keys = [key or "" for _, _, key in _posts(fake)]
+    assert len(set(keys)) == len(keys) == len(POSTS) + 1
+    assert all(any(key.startswith(known) for known in planned) for key in keys)  # each act was a row before
+    said = json.dumps([form for _, _, form, _ in fake.requests], ensure_ascii=False)
+    assert [word for word in (*people, "birth", "A-1-1") if word in said] == []
+    assert {form["currency"] for _, form, _ in _posts(fake) if "currency" in form} == {"nok"}
