@@ -113,12 +113,6 @@ class StripePaid:
             self._tx.connection.execute(insert(stripe_movements), rows)
         return list(by_id.values())
 
-    def net_ore(self) -> int:
-        """What the movements in kroner come to, fees taken off: what must stand on the balance."""
-        one = stripe_movements.c
-        query = select(func.coalesce(func.sum(one.amount_ore - one.fee_ore), 0)).where(one.currency == "nok")
-        return int(self._tx.connection.scalar(query) or 0)
-
     def fetched(self, fetch: Fetch) -> None:
         """All movements of before `fetch.fetched_at` are here now. Only once they are."""
         values = {"number": Series(self._tx).next("stripe_fetch"), **asdict(fetch)}

@@ -172,5 +172,6 @@ def _ours(dialect: str) -> Iterator[Select[Any]]:
 def _refund_of_answer(dialect: str) -> ColumnElement[Any]:
     """The refund's id in the answer to its effect."""
     answer = effects.c.answer
-    document = cast(answer, JSON) if dialect == "postgresql" else type_coerce(answer, JSON)
-    return document["refund"].as_string()
+    document: Any = cast(answer, JSON) if dialect == "postgresql" else type_coerce(answer, JSON)
+    refund: ColumnElement[Any] = document["refund"].as_string()
+    return refund

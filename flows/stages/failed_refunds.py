@@ -10,12 +10,13 @@ from datetime import date
 from billing.ledger import entries_of_bank_refund, entries_of_returned_refund
 from billing.models import Refund, RefundState
 from cards.days import oslo_day
-from cards.effects import OPEN, Effect, EffectKind, EffectState
+from cards.effects import OPEN, Effect, EffectKind
 from cards.errors import Refused
 from flows.house import House
 from store.database import UnitOfWork
 
 SETTLED = ("confirmed", "bank")
+_CAME_TO_NOTHING = ("failed", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,12 @@ def road_of(uow: UnitOfWork, case_id: str, payment: str) -> RefundRoad:
     return RefundRoad(case_id, payment, amount, key=key, attempt=attempt, state=state, refund=refund)
 
 
+def roads_of(uow: UnitOfWork, case_id: str) -> list[RefundRoad]:
+    """Every amount of a case that goes back over a payment, by payment; none before it is executed."""
+    planned = uow.effects.of_subject(EffectKind.REFUND, case_id)
+    return [road_of(uow, case_id, payment) for payment in sorted({one.request["payment"] for one in planned})]
+
+
 def came_back(uow: UnitOfWork, refund: str, *, key: str | None, today: date) -> None:
     """Stripe told that a refund failed. One that we have not settled yet is booked back when we do."""
     effect = uow.effects.find(key, hold=True) if key else None
@@ -83,12 +90,9 @@ def _book_back(uow: UnitOfWork, effect: Effect, *, today: date) -> None:
 
 def failed_refunds(uow: UnitOfWork) -> list[RefundRoad]:
     """Amounts that wait for a person, by case and payment: their refund failed, or was refused."""
-    waiting = []
-    for case in uow.refunds.of_state(RefundState.EXECUTING):
-        planned = uow.effects.of_subject(EffectKind.REFUND, case.case_id)
-        roads = [road_of(uow, case.case_id, payment) for payment in sorted({e.request["payment"] for e in planned})]
-        waiting += [road for road in roads if road.state in ("failed", EffectState.REFUSED)]
-    return waiting
+    executing = uow.refunds.of_state(RefundState.EXECUTING)
+    roads = [road for case in executing for road in roads_of(uow, case.case_id)]
+    return [road for road in roads if road.state in _CAME_TO_NOTHING]
 
 
 def try_again(house: House, case_id: str, payment: str, *, by: str) -> RefundRoad:
@@ -122,7 +126,7 @@ def _failed(uow: UnitOfWork, case_id: str, payment: str) -> tuple[RefundRoad, Ef
     uow.refunds.get(case_id)
     first = uow.effects.find(f"refund:{case_id}:{payment}")
     road = road_of(uow, case_id, payment) if first else None
-    if first is None or road is None or road.state not in ("failed", EffectState.REFUSED):
+    if first is None or road is None or road.state not in _CAME_TO_NOTHING:
         raise Refused(
             "refund.not_failed",
             f"no refund of case {case_id} over payment {payment} has failed",

@@ -6,7 +6,7 @@ balance there, which are fetched whole up to an instant.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 
 from billing.ledger import (
@@ -28,6 +28,7 @@ from store.database import UnitOfWork
 from store.payments import ENDED, Fetch
 
 _AT_ONCE = 500
+_LISTINGS = 5
 _LATE = timedelta(days=2)  # movements are read again from so long before the last fetch
 _OLD_POSTINGS = ("payment:stripe:", "refund:")  # on the bank, while Stripe's money had no account of its own
 
@@ -86,24 +87,35 @@ def _book(uow: UnitOfWork, told: Told) -> None:
 def fetch_movements(house: House, *, by: str) -> Tally:
     """Fetch what moved at Stripe since the last time, and book its fees and payouts.
 
-    Raises Refused `payments.not_at_stripe`, Unavailable `payments.unavailable`; what was fetched until then is kept.
+    Raises Refused `payments.not_at_stripe`, Unavailable `payments.unavailable`, `payments.moving`; what was fetched
+    until then is kept.
     """
     balance = _balance(house)
     with house.store.read() as uow:
         last = uow.stripe.last_fetch()
-    new, now = 0, house.clock.now()
-    for _ in range(2):  # what moves between the list and the balance is in the next list
-        since = last.fetched_at - _LATE if last else None
-        new += sum(_keep(house, some) for some in _portions(balance.movements(since)))
-        stands = balance.balance_ore()
-        with house.store.read() as uow:
-            if uow.stripe.net_ore() == stands:
-                break
+    now = house.clock.now()
+    new, stands = _listed(house, balance, last.fetched_at - _LATE if last else None)
     with house.store.begin() as uow:
         if last is None:
             _open_clearing(uow, oslo_day(now))
         uow.stripe.fetched(Fetch(fetched_at=now, movements=new, balance_ore=stands, fetched_by=by))
     return Tally(counts={"fetched": new} if new else {"already_fetched": 1})
+
+
+def _listed(house: House, balance: Balance, since: datetime | None) -> tuple[int, int]:
+    """New movements and the balance that they come to: read again while it moves under our eyes."""
+    new, before = 0, balance.balance_ore()
+    for _ in range(_LISTINGS):
+        new += sum(_keep(house, some) for some in _portions(balance.movements(since)))
+        after = balance.balance_ore()
+        if after == before:
+            return new, after
+        before = after
+    raise Unavailable(
+        "payments.moving",
+        f"Stripe's balance moved during each of {_LISTINGS} readings of its movements",
+        fix="fetch again in a quieter moment; what was fetched is kept",
+    )
 
 
 def _balance(house: House) -> Balance:

@@ -6,37 +6,30 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import SecretStr
 
 from billing.adapters.payments_twin import PaymentsTwin
 from billing.adapters.stripe_fake import Fault, StripeFake
 from billing.adapters.stripe_parameters import wrong_parameter
-from billing.ledger import entries_of_invoice
-from billing.webhook import sign
 from cards.effects import EffectKind
 from flows.house import House, open_house
-from flows.settings import Settings
-from flows.stages.delivery import DELIVERY, plan_delivery
+from flows.stages.delivery import DELIVERY
 from flows.stages.failed_refunds import failed_refunds, paid_by_bank, try_again
 from flows.stages.line import run_line
-from flows.stages.payments import compare_with_stripe, take_webhook
+from flows.stages.payments import compare_with_stripe
 from flows.stages.reconcile import RECONCILE
-from flows.stages.refund_postage import REFUND_POSTAGE, approve_case
+from flows.stages.refund_postage import REFUND_POSTAGE
 from flows.stages.refund_proof import prove_refunds
 from store.audit import violations
 from store.database import UnitOfWork
-from tests.billing.test_billing_stripe_figures import an_invoice
-from tests.store.small_world import a_case, a_charge, a_finding, a_reading, an_order
+from tests.store.small_world import an_order
+from tests.stripe_acts import PAYMENT, begin, drive, stripe_settings, tell
 
-NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-SECRET = "whsec_of_the_test"
 POSTS = ("customer", "create", "lines", "finalize", "send", "refund", "credit note")
-PAYMENT = "pi_in_1"
 
 
 @pytest.fixture
@@ -46,71 +39,26 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[StripeFake]:
         yield fake
 
 
-def _settings(home: Path, fake: StripeFake, *, later: int = 0, **changes: Any) -> Settings:
-    base: dict[str, Any] = {
-        "environment": "test",
-        "engine": "inline",
-        "clock": NOW + timedelta(minutes=later),
-        "durable": False,
-        "lease_s": 1,
-        "payments": "stripe",
-        "stripe_key": SecretStr("sk_test_none"),
-        "stripe_webhook_secret": SecretStr(SECRET),
-        "stripe_url": fake.base_url,
-    }
-    return Settings(home=home, **base | changes)
+def _opened(home: Path, fake: StripeFake, *, later: int = 0) -> AbstractContextManager[House]:
+    return open_house(actor="test", settings=stripe_settings(home, fake, later=later))
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with invoice 1 issued and its postage found wrong: 52.00 net too much, approved to go back."""
     home = tmp_path_factory.mktemp("begun") / "home"
-    with StripeFake(PaymentsTwin(None)) as fake, open_house(actor="test", settings=_settings(home, fake)) as house:
-        _begin(house)
+    with (
+        StripeFake(PaymentsTwin(None)) as fake,
+        _opened(home, fake) as house,
+    ):
+        begin(house)
     return home
-
-
-def _begin(house: House, payment: str | None = PAYMENT) -> None:
-    with house.store.begin() as uow:
-        document = house.blobs.put("order", b"{}", "json")
-        uow.orders.add(an_order("A-1"), reading=a_reading(), document_key=document, received_at=NOW)
-        invoice = an_invoice(uow.series.next("invoice"))
-        lines = [line.model_copy(update={"card_id": None, "shipment_id": None}) for line in invoice.lines]
-        invoice = invoice.model_copy(update={"lines": tuple(lines)})
-        uow.invoices.add(invoice)
-        uow.ledger.post(entries_of_invoice(invoice))
-        plan_delivery(house, uow, invoice)
-        charge = a_charge("C-1", origin="own", invoice_number="1", payment=payment, charged_net_ore=5200, vat_ore=1300)
-        finding = a_finding(charge, 5200)
-        uow.postage.add_charge(charge)
-        uow.postage.add_finding(finding)
-        uow.refunds.add(a_case("R-1", [finding], by="Kari"))
-    approve_case(house, "R-1", by="Ola")
 
 
 @pytest.fixture
 def home(begun: Path, tmp_path: Path) -> Path:
     shutil.copytree(begun, tmp_path / "home")
     return tmp_path / "home"
-
-
-def _told(house: House, fake: StripeFake) -> None:
-    """Every event so far, once more."""
-    for event in fake.books.events:
-        body = json.dumps(event).encode()
-        take_webhook(house, body, sign(body, secret=SECRET, at=house.clock.now()))
-
-
-def _drive(house: House, fake: StripeFake, *, pays: bool = True) -> None:
-    """The bureau's next hours: it sends, the payer pays, what is owed goes back."""
-    run_line(house, (*RECONCILE, *DELIVERY))
-    for name, invoice in list(fake.books.invoices.items()):
-        if pays and invoice["status"] == "open" and any(e["type"] == "invoice.sent" for e in fake.books.events):
-            fake.pay(name, fee_ore=300)
-    _told(house, fake)
-    if pays == any(invoice["status"] == "paid" for invoice in fake.books.invoices.values()):
-        run_line(house, REFUND_POSTAGE)
-    run_line(house, RECONCILE)
 
 
 def _end(house: House, fake: StripeFake) -> dict[str, Any]:
@@ -145,8 +93,11 @@ def undisturbed(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     home = tmp_path_factory.mktemp("undisturbed") / "home"
     shutil.copytree(begun, home)
     os.environ["NO_PROXY"] = "127.0.0.1"
-    with StripeFake(PaymentsTwin(None)) as fake, open_house(actor="test", settings=_settings(home, fake)) as house:
-        _drive(house, fake)
+    with (
+        StripeFake(PaymentsTwin(None)) as fake,
+        _opened(home, fake) as house,
+    ):
+        drive(house, fake)
         assert len(_posts(fake)) == len(POSTS)
         return _end(house, fake)
 
@@ -182,9 +133,9 @@ def test_a_fault_at_any_post_of_the_whole_act_ends_the_same(
     home: Path, fake: StripeFake, undisturbed: dict[str, Any], at: int, fault: Fault
 ) -> None:
     fake.faults.extend([*[None] * at, fault])
-    with open_house(actor="test", settings=_settings(home, fake)) as house:
+    with _opened(home, fake) as house:
         for _ in range(3):
-            _drive(house, fake)
+            drive(house, fake)
         assert _end(house, fake) == undisturbed
 
 
@@ -196,15 +147,15 @@ def test_a_kill_at_any_post_of_the_whole_act_ends_the_same(
     """The program is killed by the operating system while Stripe has its request; Stripe forgets our keys meanwhile."""
     _killed(home, fake, (at + 1, when))
     fake.forget_keys()
-    with open_house(actor="test", settings=_settings(home, fake, later=10)) as house:
+    with _opened(home, fake, later=10) as house:
         for _ in range(3):
-            _drive(house, fake)
+            drive(house, fake)
         assert _end(house, fake) == undisturbed
 
 
 def _killed(home: Path, fake: StripeFake, moment: tuple[int, Literal["before", "after"]]) -> None:
     def work() -> None:
-        with open_house(actor="test", settings=_settings(home, fake)) as house:
+        with _opened(home, fake) as house:
             run_line(house, REFUND_POSTAGE if fake.books.events else DELIVERY)
 
     if moment[0] > POSTS.index("send") + 1:
@@ -225,15 +176,15 @@ def _run(
 
 
 def test_a_credit_note_on_an_unpaid_invoice_lowers_what_it_owes(tmp_path: Path, fake: StripeFake) -> None:
-    with open_house(actor="test", settings=_settings(tmp_path, fake)) as house:
-        _begin(house, payment=None)
-        _drive(house, fake, pays=False)
-        _drive(house, fake, pays=False)
+    with _opened(tmp_path, fake) as house:
+        begin(house, payment=None)
+        drive(house, fake, pays=False)
+        drive(house, fake, pays=False)
         (invoice,), (note,) = fake.books.invoices.values(), fake.back.credit_notes.values()
         assert (invoice["amount_remaining"], invoice["status"]) == (39000, "open")
         assert (note["pre_payment_amount"], note["post_payment_amount"], note["refunds"]) == (6500, 0, [])
         fake.pay("in_1")
-        _drive(house, fake)
+        drive(house, fake)
         with house.store.read() as uow:
             balances = uow.ledger.balances()
         assert (balances["1500"], balances["1570"], balances["2990"]) == (0, 39000, 0)
@@ -245,7 +196,7 @@ def test_a_credit_note_on_an_unpaid_invoice_lowers_what_it_owes(tmp_path: Path, 
 
 def _fails(house: House, fake: StripeFake, refund: str = "re_1") -> None:
     fake.back.fail(refund)
-    _told(house, fake)
+    tell(house, fake)
     run_line(house, RECONCILE)
 
 
@@ -257,8 +208,8 @@ def _owed(uow: UnitOfWork) -> int:
 def test_a_refund_that_comes_back_is_owed_again_until_a_person_decides(
     home: Path, fake: StripeFake, undisturbed: dict[str, Any], how: str
 ) -> None:
-    with open_house(actor="test", settings=_settings(home, fake)) as house:
-        _drive(house, fake)
+    with _opened(home, fake) as house:
+        drive(house, fake)
         _fails(house, fake)
         run_line(house, REFUND_POSTAGE)  # nothing goes out again by itself
         with house.store.read() as uow:
@@ -283,8 +234,8 @@ def test_a_refund_that_comes_back_is_owed_again_until_a_person_decides(
 
 
 def test_a_second_failure_is_decided_again(home: Path, fake: StripeFake) -> None:
-    with open_house(actor="test", settings=_settings(home, fake)) as house:
-        _drive(house, fake)
+    with _opened(home, fake) as house:
+        drive(house, fake)
         for number in (1, 2):
             _fails(house, fake, f"re_{number}")
             try_again(house, "R-1", PAYMENT, by="Ola")
@@ -299,8 +250,8 @@ def test_a_second_failure_is_decided_again(home: Path, fake: StripeFake) -> None
 
 
 def test_every_request_of_ours_is_known_to_the_pinned_api_and_names_no_holder(home: Path, fake: StripeFake) -> None:
-    with open_house(actor="test", settings=_settings(home, fake)) as house:
-        _drive(house, fake)
+    with _opened(home, fake) as house:
+        drive(house, fake)
         _fails(house, fake)
         try_again(house, "R-1", PAYMENT, by="Ola")
         run_line(house, REFUND_POSTAGE)

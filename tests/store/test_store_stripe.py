@@ -195,7 +195,9 @@ def _give_back(uow: UnitOfWork, number: int, ore: int = 6500) -> None:
 
 def _fetched(uow: UnitOfWork, minutes: int = 1) -> None:
     at = NOON + timedelta(minutes=minutes)
-    uow.stripe.fetched(Fetch(fetched_at=at, movements=0, balance_ore=uow.stripe.net_ore(), fetched_by="test"))
+    net = "SELECT sum(amount_ore - fee_ore) FROM stripe_movements WHERE currency = 'nok'"
+    stands = int(uow.connection.exec_driver_sql(net).scalar_one())
+    uow.stripe.fetched(Fetch(fetched_at=at, movements=0, balance_ore=stands, fetched_by="test"))
 
 
 def _unbooked(uow: UnitOfWork, movement: Movement) -> None:
