@@ -5,14 +5,17 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import stripe
 
 from billing.adapters.payments_twin import PaymentsTwin
+from billing.adapters.stripe_client import API_VERSION
 from billing.adapters.stripe_fake import Fault, StripeFake
 from billing.adapters.stripe_parameters import wrong_parameter
 from cards.effects import EffectKind
@@ -233,6 +236,34 @@ def test_a_refund_that_comes_back_is_owed_again_until_a_person_decides(
         assert [one.difference_ore for one in prove_refunds(house)] == [0]
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_failure_told_before_or_while_its_refund_is_settled_is_booked_back(
+    tmp_path: Path, fake: StripeFake, database_url: str, at_once: bool
+) -> None:
+    """The payer's bank is quicker than Stripe's answer to us: its webhook comes while we still wait."""
+    threads: list[threading.Thread] = []
+    with open_house(actor="test", settings=stripe_settings(tmp_path, fake, database_url=database_url)) as house:
+        begin(house)
+        run_line(house, DELIVERY)
+        fake.pay("in_1")
+        tell(house, fake)
+
+        def fail() -> None:
+            fake.back.fail("re_1")
+            threads.append(threading.Thread(target=tell, args=(house, fake)))
+            threads[0].start()
+            if not at_once:
+                threads[0].join()
+
+        fake.moments[POSTS.index("refund") + 1, "after"] = fail
+        run_line(house, REFUND_POSTAGE)
+        threads[0].join()
+        with house.store.read() as uow:
+            assert [one.state for one in failed_refunds(uow)] == ["failed"]
+            assert (_owed(uow), uow.refunds.get("R-1").state.value) == (6500, "executing")
+        assert violations(house.store, house.blobs) == []
+
+
 def test_a_second_failure_is_decided_again(home: Path, fake: StripeFake) -> None:
     with _opened(home, fake) as house:
         drive(house, fake)
@@ -259,6 +290,7 @@ def test_every_request_of_ours_is_known_to_the_pinned_api_and_names_no_holder(ho
             people = [word for card in an_order().cards for word in (card.given_name, card.family_name)]
             people += [str(card.birth_date) for card in an_order().cards]
             planned = {effect.key for kind in EffectKind for effect in uow.effects.all_of(kind)}
+    assert stripe.api_version == API_VERSION  # the types are those of the version that is pinned
     assert [path for verb, path, form, _ in fake.requests if wrong_parameter(verb, path, form)] == []
     keys = [key or "" for _, _, key in _posts(fake)]
     assert len(set(keys)) == len(keys) == len(POSTS) + 1
