@@ -2,8 +2,8 @@
 
 The floors say only that something differs: a dictionary of either side in Python, and a join in SQL. Neither knows
 fees, payouts, refunds, currencies or void invoices, nor whether the differences explain the balance: that is what the
-difference buys; the bank's payments are booked as well, which the floor leaves out. Times are seconds of the clock on
-an SQLite file, memory is what the process grew by.
+difference buys; the bank's payments are booked as well, which the floor leaves out. Times are CPU seconds over an
+SQLite file, memory is what the process grew by.
 """
 
 import json
@@ -58,9 +58,9 @@ def _apart(what: str, path: Path) -> dict[str, Any]:
 
 
 def _measured(work: Callable[[], int]) -> None:
-    before, start = _peak_mb(), time.perf_counter()
+    before, start = _peak_mb(), time.process_time()
     found = work()
-    print(json.dumps({"found": found, "s": time.perf_counter() - start, "mb": _peak_mb() - before}))
+    print(json.dumps({"found": found, "s": time.process_time() - start, "mb": _peak_mb() - before}))
 
 
 def _peak_mb() -> float:

@@ -56,7 +56,7 @@ def retry(case: Case, payment: Payment, by: By, as_json: AsJson = False, dry_run
 
     with at_work(by, dry_run=dry_run) as house:
         road = try_again(house, case, payment, by=by)
-    return _decided(road, "Would be tried again" if dry_run else "Tried again", dry_run=dry_run, as_json=as_json)
+    return _decided(road, "Would be planned again" if dry_run else "Planned again", dry_run=dry_run, as_json=as_json)
 
 
 @app.command("by-bank")
@@ -89,7 +89,7 @@ def fetch(by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
 
     with at_work(by, dry_run=dry_run) as house:
         done = fetch_movements(house, by=by)
-    shown = [line(f"{done.counts.get('fetched', 0)} new movements")]
+    shown = [line(f"new movements: {done.counts.get('fetched', 0)}")]
     return answer({"dry_run": dry_run, "counts": done.counts}, shown, as_json=as_json)
 
 
@@ -116,7 +116,7 @@ def reconcile(as_json: AsJson = False) -> int:
     shown = [
         table("Differences", ("what", "at Stripe", "there", "here"), rows, right=("there", "here")),
         facts("The balance", pairs),
-        line(f"{len(rows)} differences"),
+        line(f"differences: {len(rows)}"),
     ]
     document = {
         "differences": [one.model_dump(mode="json") for one in found.findings],

@@ -58,7 +58,7 @@ def test_a_failed_refund_is_paid_from_the_bank(failing: Terminal) -> None:
 
 def test_stripe_is_fetched_and_compared(failing: Terminal, fake: StripeFake) -> None:
     assert failing("payments", "fetch", "--dry-run", "--json").json["counts"] == {"fetched": 1}
-    assert "1 new movements" in failing("payments", "fetch").words
+    assert "new movements: 1" in failing("payments", "fetch").words
     fake.books.moved("payment_refund", {"id": "re_by_hand"}, -700)
     failing("payments", "fetch")
     said = failing("payments", "reconcile")
