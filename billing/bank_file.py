@@ -13,8 +13,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from billing.kid import kid_is_valid
 from cards.errors import Refused
 
@@ -40,10 +38,11 @@ class BankDifference(StrEnum):
     CHANGED = "changed"  # known under this reference with other figures: not booked again
 
 
-class BankLine(BaseModel):
-    """One payment of a file. `key` names it for ever; `line` is where it stands; `kid` is as the payer wrote it."""
+class BankLine(NamedTuple):
+    """One payment of a file. `key` names it for ever; `line` is where it stands; `kid` is as the payer wrote it.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A tuple, since a file has hundreds of thousands and is read whole before a line of it is believed.
+    """
 
     key: str
     line: int

@@ -10,15 +10,19 @@ from datetime import date
 from typing import NamedTuple
 
 from billing.models import CreditNote, Invoice, InvoiceLine, LedgerEntry, LineKind, Refund, VatLine
+from billing.reconcile_stripe import Movement, MovementKind
 from cards.errors import Refused
 
 PRODUCTION_STOCK = "1440"  # finished cards and what went into them
 RECEIVABLE = "1500"
+CLEARING = "1570"  # ours, and still with the payment service: paid in there, less fees, refunds and payouts
 BANK = "1920"
 VAT_OUTPUT = "2700"
 UNALLOCATED = "2900"  # paid in, and on no invoice of ours
 REFUNDS_PAYABLE = "2990"  # credited and not yet given back
 COST_OF_FREE_REPLACEMENTS = "4390"
+PAYMENT_FEES = "7770"
+CLEARING_OPENED = "clearing:opening"
 _SALES_TAXABLE = "3000"
 _SALES_OUTSIDE = "3100"
 
@@ -64,12 +68,57 @@ def entries_of_credit_note(note: CreditNote) -> tuple[LedgerEntry, ...]:
 
 
 def entries_of_refund(refund: Refund, *, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
-    """What was owed to the payer leaves the bank. `document` names the credit note it settles."""
+    """What was owed to the payer leaves the payment service. `document` names the credit note it settles."""
     sides = [
         _Side(REFUNDS_PAYABLE, refund.amount_ore, f"given back by {refund.reference}"),
-        _Side(BANK, -refund.amount_ore, f"given back by {refund.reference}"),
+        _Side(CLEARING, -refund.amount_ore, f"given back by {refund.reference}"),
     ]
     return _posting(f"refund:{refund.key}", sides, booked_on=booked_on, document=document)
+
+
+def entries_of_returned_refund(refund: Refund, *, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
+    """A refund that came back: the money is with the payment service again, and owed to the payer again."""
+    sides = [
+        _Side(CLEARING, refund.amount_ore, f"{refund.reference} came back"),
+        _Side(REFUNDS_PAYABLE, -refund.amount_ore, f"{refund.reference} came back"),
+    ]
+    return _posting(f"refund_failed:{refund.reference}", sides, booked_on=booked_on, document=document)
+
+
+def entries_of_bank_refund(key: str, *, amount_ore: int, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
+    """What could not go back over the payment `key` was for, and a person sent from the bank."""
+    sides = [
+        _Side(REFUNDS_PAYABLE, amount_ore, "given back from the bank"),
+        _Side(BANK, -amount_ore, "given back from the bank"),
+    ]
+    return _posting(f"refund_bank:{key}", sides, booked_on=booked_on, document=document)
+
+
+def entries_of_movement(movement: Movement, *, booked_on: date) -> tuple[LedgerEntry, ...]:
+    """What only the payment service knows of: its fees, and what it paid out to our bank. Nothing in other currencies.
+
+    Payments and refunds are booked where they are decided or told; other movements are for a person.
+    """
+    if movement.currency != "nok":
+        return ()
+    document = f"stripe/{movement.transaction}"
+    of_fee = movement.fee_ore - (movement.amount_ore if movement.kind is MovementKind.FEE else 0)
+    fee = [_Side(PAYMENT_FEES, of_fee, "fee"), _Side(CLEARING, -of_fee, "fee")]
+    entries = _posting(f"stripe_fee:{movement.transaction}", fee, booked_on=booked_on, document=document)
+    if movement.kind is MovementKind.PAYOUT:
+        out = [
+            _Side(BANK, -movement.amount_ore, f"paid out by {movement.source}"),
+            _Side(CLEARING, movement.amount_ore, f"paid out by {movement.source}"),
+        ]
+        name = f"stripe_payout:{movement.transaction}"
+        entries += _posting(name, out, booked_on=booked_on, document=document)
+    return entries
+
+
+def entries_of_clearing_opening(amount_ore: int, *, booked_on: date) -> tuple[LedgerEntry, ...]:
+    """What was booked on the bank while it lay with the payment service, before it had an account of its own."""
+    sides = [_Side(CLEARING, amount_ore, "opened"), _Side(BANK, -amount_ore, "opened")]
+    return _posting(CLEARING_OPENED, sides, booked_on=booked_on, document="clearing/opening")
 
 
 def entries_of_set_off(note: CreditNote, *, amount_ore: int, booked_on: date) -> tuple[LedgerEntry, ...]:
@@ -90,11 +139,14 @@ def entries_of_set_off(note: CreditNote, *, amount_ore: int, booked_on: date) ->
 
 
 def entries_of_payment(
-    payment: str, *, amount_ore: int, booked_on: date, document: str, unallocated_ore: int = 0
+    payment: str, *, amount_ore: int, booked_on: date, document: str, unallocated_ore: int = 0, into: str = BANK
 ) -> tuple[LedgerEntry, ...]:
-    """Money received on an invoice (`document`) lowers what the payer owes; `unallocated_ore` of it is on none."""
+    """Money received on an invoice (`document`) lowers what the payer owes; `unallocated_ore` of it is on none.
+
+    `into` is the account that it came in on: the bank, or the payment service's.
+    """
     sides = [
-        _Side(BANK, amount_ore, "paid"),
+        _Side(into, amount_ore, "paid"),
         _Side(RECEIVABLE, unallocated_ore - amount_ore, "paid"),
         _Side(UNALLOCATED, -unallocated_ore, "paid, on no invoice"),
     ]

@@ -1,9 +1,12 @@
 """Payments and mail, as the house sees them."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Protocol
 
 from billing.models import Invoice, Message, Refund
 from billing.reconcile_stripe import Movement
+from billing.stripe_credit import Credit
 
 
 class Payments(Protocol):
@@ -42,8 +45,32 @@ class Invoicing(Protocol):
         """The id there of an invoice that was sent, or None."""
         ...
 
-    def movements(self) -> list[Movement]:
-        """Every payment and refund on the balance there, newest first. Raises Unavailable `payments.unavailable`."""
+
+class Crediting(Protocol):
+    """The payment service as a keeper of our credit notes. One key is one credit note there."""
+
+    def credit(self, key: str, credit: Credit) -> str:
+        """Have the invoice there credited with our figures and refunds; answers the credit note's id there.
+
+        Raises Refused (`payments.credit_not_fit`, `payments.totals_differ`, `payments.not_accepted`), Unavailable
+        (`payments.unavailable`), Unsure (`payments.answer_lost`).
+        """
+        ...
+
+    def credited(self, key: str, credit: Credit) -> str | None:
+        """The id there of the credit note made under `key`, or None."""
+        ...
+
+
+class Balance(Protocol):
+    """Our money with the payment service, to be read."""
+
+    def movements(self, since: datetime | None) -> Iterator[Movement]:
+        """What moved since an instant, newest first, a page at a time. Raises Unavailable `payments.unavailable`."""
+        ...
+
+    def balance_ore(self) -> int:
+        """What stands there in kroner, available and pending. Raises Unavailable `payments.unavailable`."""
         ...
 
 

@@ -1,14 +1,25 @@
 """Stripe's balance transactions held against the ledger and the documents: each difference named, none invented.
 
-Pure. Ours is what the ledger says of payments (`payment:…`) and refunds (`refund:…`), by the id at Stripe; theirs is
-what moved on the balance. A movement matches by id, and then has to have the same amount, in kroner, on a live invoice.
+Pure. What moved there and what is booked here meet under one key: the payment's or refund's id at Stripe, or for fees,
+payouts and the rest the balance transaction's own. The database sums both sides key by key; here each pair is judged.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
+
+
+class MovementKind(StrEnum):
+    """What moved on the balance. Fees and payouts are Stripe's to tell; `other` (disputes, top-ups) is a person's."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+    RETURNED = "returned"  # a refund that came back
+    FEE = "fee"
+    PAYOUT = "payout"
+    OTHER = "other"
 
 
 class Difference(StrEnum):
@@ -21,8 +32,23 @@ class Difference(StrEnum):
     OTHER_AMOUNT = "other_amount"
     OTHER_CURRENCY = "other_currency"
     REFUND_BY_HAND = "refund_by_hand"  # made in Stripe's dashboard: no case of ours stands behind it
+    RETURN_UNBOOKED = "return_unbooked"  # a refund came back to Stripe, and the ledger still has it as given
+    FEE_UNBOOKED = "fee_unbooked"
+    PAYOUT_UNBOOKED = "payout_unbooked"
+    MOVEMENT_UNBOOKED = "movement_unbooked"  # of a kind that nobody books by itself
     ON_VOID_INVOICE = "on_void_invoice"
     UNKNOWN_INVOICE = "unknown_invoice"
+    UNEXPLAINED = "unexplained"  # the balance there and the clearing account differ by more than all of these say
+
+
+_UNBOOKED = {
+    MovementKind.PAYMENT: Difference.MISSING_HERE,
+    MovementKind.REFUND: Difference.REFUND_BY_HAND,
+    MovementKind.RETURNED: Difference.RETURN_UNBOOKED,
+    MovementKind.FEE: Difference.FEE_UNBOOKED,
+    MovementKind.PAYOUT: Difference.PAYOUT_UNBOOKED,
+    MovementKind.OTHER: Difference.MOVEMENT_UNBOOKED,
+}
 
 
 class _Frozen(BaseModel):
@@ -30,80 +56,79 @@ class _Frozen(BaseModel):
 
 
 class Movement(_Frozen):
-    """One balance transaction. `source` is the payment's or refund's id; refunds have negative amounts."""
+    """One balance transaction. `source` is the payment's, refund's or payout's id; what leaves has a negative amount.
+
+    `fee_ore` left the balance on top of `amount_ore`; amounts of other currencies are in that currency's smallest unit.
+    """
 
     transaction: str
+    kind: MovementKind
     source: str
     amount_ore: int
+    fee_ore: int = 0
     currency: str
-
-
-class Booked(_Frozen):
-    """One posting of ours about Stripe, by the same `source` and with the same sign. `invoice` for payments."""
-
-    posting: str
-    source: str
-    amount_ore: int
-    invoice: int | None = None
+    moved_at: datetime
 
 
 class Finding(_Frozen):
-    """One difference: where, what, and both amounts when there are two."""
+    """One difference: where, what, and both amounts in øre when there are two."""
 
     kind: Difference
     source: str
     there_ore: int | None = None
     here_ore: int | None = None
+    invoice: int | None = None
 
 
-def compare(
-    movements: Iterable[Movement], booked: Iterable[Booked], *, invoices: Iterable[int], void: Iterable[int] = ()
-) -> list[Finding]:
-    """All differences, by source and kind. `invoices` are the issued numbers, `void` those that owe nothing more."""
-    there, here = list(movements), list(booked)
-    issued, gone = set(invoices), set(void)
-    found = [
-        *_twice((one.source for one in there), Difference.TWICE_THERE),
-        *_twice((one.source for one in here), Difference.TWICE_HERE),
-        *_one_sided(there, here),
-        *_unlike(there, here),
-        *_misplaced(here, issued, gone),
-    ]
-    return sorted(found, key=lambda one: (one.source, one.kind))
+class Pair(NamedTuple):
+    """Both sides of one key: how many rows each has and what they come to. `foreign` rows there are not in kroner."""
+
+    kind: MovementKind
+    source: str
+    rows_there: int
+    there_ore: int
+    foreign_there: int
+    rows_here: int
+    here_ore: int
 
 
-def _twice(sources: Iterable[str], kind: Difference) -> Iterator[Finding]:
-    for source, times in Counter(sources).items():
-        if times > 1:
-            yield Finding(kind=kind, source=source)
+class Tie(_Frozen):
+    """Stripe's balance beside the account it is booked on. Nothing is left over when the differences explain both."""
+
+    fetched_at: datetime
+    balance_ore: int
+    clearing_ore: int
+    differences_ore: int
+    unfetched_ore: int
+
+    @property
+    def left_over_ore(self) -> int:
+        """What no difference explains."""
+        return self.balance_ore - self.clearing_ore - self.differences_ore + self.unfetched_ore
 
 
-def _one_sided(there: list[Movement], here: list[Booked]) -> Iterator[Finding]:
-    known, moved = {one.source: one for one in here}, {one.source: one for one in there}
-    for source, movement in moved.items():
-        if source not in known:
-            kind = Difference.REFUND_BY_HAND if movement.amount_ore < 0 else Difference.MISSING_HERE
-            yield Finding(kind=kind, source=source, there_ore=movement.amount_ore)
-    for source, posting in known.items():
-        if source not in moved:
-            yield Finding(kind=Difference.MISSING_THERE, source=source, here_ore=posting.amount_ore)
+class Comparison(_Frozen):
+    """Every difference by source and kind, and whether the two balances tie."""
+
+    findings: tuple[Finding, ...]
+    tie: Tie
 
 
-def _unlike(there: list[Movement], here: list[Booked]) -> Iterator[Finding]:
-    known, moved = {one.source: one for one in here}, {one.source: one for one in there}
-    for source in known.keys() & moved.keys():
-        theirs, ours = moved[source], known[source].amount_ore
-        if theirs.currency != "nok":  # an amount in another currency says nothing about øre
-            yield Finding(kind=Difference.OTHER_CURRENCY, source=source, there_ore=theirs.amount_ore, here_ore=ours)
-        elif theirs.amount_ore != ours:
-            yield Finding(kind=Difference.OTHER_AMOUNT, source=source, there_ore=theirs.amount_ore, here_ore=ours)
+def judge(pair: Pair) -> Finding | None:
+    """What is wrong with the two sides of one key, or None."""
+    there = None if pair.rows_there == pair.foreign_there else pair.there_ore
+    here = pair.here_ore if pair.rows_here else None
+    kind = _difference(pair)
+    return None if kind is None else Finding(kind=kind, source=pair.source, there_ore=there, here_ore=here)
 
 
-def _misplaced(here: list[Booked], issued: set[int], gone: set[int]) -> Iterator[Finding]:
-    for one in {one.source: one for one in here}.values():
-        if one.invoice is None:
-            continue
-        if one.invoice in gone:
-            yield Finding(kind=Difference.ON_VOID_INVOICE, source=one.source, here_ore=one.amount_ore)
-        elif one.invoice not in issued:
-            yield Finding(kind=Difference.UNKNOWN_INVOICE, source=one.source, here_ore=one.amount_ore)
+def _difference(pair: Pair) -> Difference | None:
+    if pair.foreign_there:
+        return Difference.OTHER_CURRENCY  # an amount in another currency says nothing about øre
+    if not pair.rows_here:
+        return _UNBOOKED[pair.kind]
+    if not pair.rows_there:
+        return Difference.MISSING_THERE
+    if pair.rows_there > 1 or pair.rows_here > 1:
+        return Difference.TWICE_THERE if pair.rows_there > 1 else Difference.TWICE_HERE
+    return Difference.OTHER_AMOUNT if pair.there_ore != pair.here_ore else None

@@ -35,6 +35,7 @@ class Told(BaseModel):
     currency: str | None = None
     status: str | None = None
     key: str | None = None
+    paid_at: datetime | None = None
 
 
 def read_event(body: bytes, signature: str, *, secret: str, now: datetime) -> Told:
@@ -83,7 +84,7 @@ def _told(event: dict[str, Any], content: dict[str, Any]) -> Told:
     fields: dict[str, Any] = {"about": "other", "reference": str(content.get("id", ""))}
     if kind == "invoice.paid":
         fields |= {"about": "paid", "invoice": _number(metadata.get("invoice")), "currency": content["currency"]}
-        fields["amount_ore"] = content["amount_paid"]
+        fields |= {"amount_ore": content["amount_paid"], "paid_at": _paid_at(event, content)}
     elif kind == "invoice_payment.paid":
         fields |= {"about": "payment", "reference": content["invoice"]}
         fields["payment"] = content["payment"].get("payment_intent")
@@ -94,6 +95,12 @@ def _told(event: dict[str, Any], content: dict[str, Any]) -> Told:
         fields |= {"amount_ore": content["amount"], "status": content["status"], "key": metadata.get("key")}
     happened = datetime.fromtimestamp(int(event["created"]), UTC)
     return Told(event_id=event["id"], kind=kind, happened_at=happened, **fields)
+
+
+def _paid_at(event: dict[str, Any], content: dict[str, Any]) -> datetime:
+    """When the invoice was paid, which every event about it says alike; when it was told, where none says it."""
+    said = (content.get("status_transitions") or {}).get("paid_at")
+    return datetime.fromtimestamp(int(said or event["created"]), UTC)
 
 
 def _number(text: object) -> int | None:

@@ -51,6 +51,7 @@ class EffectKind(StrEnum):
     MAIL = "mail"
     REFUND = "refund"
     STRIPE_INVOICE = "stripe_invoice"
+    STRIPE_CREDIT = "stripe_credit"
     E_INVOICE = "e_invoice"
     FAULT_EVENT = "fault_event"
 

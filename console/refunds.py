@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from console.answer import answer
 from console.line import run_named
 from console.options import AsJson, By, DryRun, day_of
+from console.payments import roads_table
 from console.show import bare, facts, kroner, line, table
 from console.work import at_work
 
@@ -123,8 +124,10 @@ def list_cases(as_json: AsJson = False) -> int:
 @app.command()
 def show(case: Which, as_json: AsJson = False) -> int:
     """Show a case: payer, amounts, findings, who proposed and approved."""
+    from flows.stages.failed_refunds import roads_of
+
     with at_work("reader") as house, house.store.read() as uow:
-        found = uow.refunds.get(case)
+        found, roads = uow.refunds.get(case), roads_of(uow, case)
     pairs = {
         "payer": f"{found.payer_name} ({found.payer_org_number})",
         "state": found.state.value,
@@ -139,8 +142,10 @@ def show(case: Which, as_json: AsJson = False) -> int:
     shown = [
         facts(f"Refund case {case}", pairs),
         table("What goes back", ("invoice", "why", "payment", "gross"), rows, right=("gross",)),
+        roads_table("Over which payments", roads),
     ]
-    return answer({"case": found.model_dump(mode="json")}, shown, as_json=as_json)
+    document = {"case": found.model_dump(mode="json"), "refunds": [asdict(road) for road in roads]}
+    return answer(document, shown, as_json=as_json)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -15,7 +16,7 @@ from billing.adapters.folder_access_point import FolderAccessPoint
 from billing.adapters.folder_mail import FolderMail
 from billing.adapters.payments_twin import PaymentsTwin
 from billing.adapters.smtp_mail import MailServer, SmtpMail
-from billing.ports import AccessPoint, Invoicing, Mail, Payments
+from billing.ports import AccessPoint, Balance, Crediting, Invoicing, Mail, Payments
 from cards.adapters.system import SteadyClock, SystemClock, SystemEntropy
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock, Entropy
@@ -63,6 +64,8 @@ class House:
     carrier: Carrier
     payments: Payments
     invoicing: Invoicing | None  # who sends invoices in the place of our own mail
+    crediting: Crediting | None  # who keeps credit notes on those invoices
+    balance: Balance | None  # our money with who takes our payments
     access_point: AccessPoint | None  # where e-invoices go in the place of either
     mail: Mail
     doorbell: Doorbell
@@ -98,7 +101,7 @@ def build_house(settings: Settings, *, actor: str) -> House:
         profile=_profile(settings),
         carrier=_carrier(settings, clock),
         payments=_payments(settings),
-        invoicing=_invoicing(settings),
+        **_at_stripe(settings),
         access_point=_access_point(settings),
         mail=_mail(settings),
         doorbell=open_doorbell(),
@@ -232,12 +235,16 @@ def _payments(settings: Settings) -> Payments:
     return StripePayments(_stripe_key(settings), settings.stripe_url)
 
 
-def _invoicing(settings: Settings) -> Invoicing | None:
+def _at_stripe(settings: Settings) -> dict[str, Any]:
+    """The ports that are there only where payments are at Stripe, by their names in the house."""
     if settings.payments == "twin":
-        return None
+        return {"invoicing": None, "crediting": None, "balance": None}
+    from billing.adapters.stripe_balance import StripeBalance  # noqa: PLC0415 -- as above
+    from billing.adapters.stripe_crediting import StripeCrediting  # noqa: PLC0415 -- as above
     from billing.adapters.stripe_invoicing import StripeInvoicing  # noqa: PLC0415 -- as above
 
-    return StripeInvoicing(_stripe_key(settings), settings.stripe_url)
+    ports = {"invoicing": StripeInvoicing, "crediting": StripeCrediting, "balance": StripeBalance}
+    return {name: port(_stripe_key(settings), settings.stripe_url) for name, port in ports.items()}
 
 
 def _stripe_key(settings: Settings) -> str:

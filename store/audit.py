@@ -11,6 +11,7 @@ from store import (
     rules_of_packing,
     rules_of_papers,
     rules_of_stock,
+    rules_of_stripe,
 )
 from store.database import Store, UnitOfWork
 from store.ports import Blobs
@@ -24,6 +25,7 @@ RULES = (
     *rules_of_numbers.RULES,
     *rules_of_money.RULES,
     *rules_of_papers.RULES,
+    *rules_of_stripe.RULES,
 )
 
 

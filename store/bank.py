@@ -68,7 +68,7 @@ class Bank:
         at = self._tx.now()
         rows = [
             {
-                **line.model_dump(),
+                **line._asdict(),
                 **judged._asdict(),
                 "invoice": invoice,
                 "source": source,

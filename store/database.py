@@ -36,8 +36,10 @@ from store.orders import Orders
 from store.packing import Packing
 from store.payments import StripePaid
 from store.printing import Batches, PrintJobs, Prints
+from store.refund_decisions import RefundDecisions
 from store.refunds import Refunds
 from store.shipping import Postage, Shipments
+from store.stripe_compare import StripeCompared
 from store.terms import Terms
 from store.transaction import Transaction
 from store.uninvoiced import UninvoicedDeliveries
@@ -154,9 +156,19 @@ class UnitOfWork:
         return Refunds(self._tx)
 
     @cached_property
+    def refund_decisions(self) -> RefundDecisions:
+        """What becomes of refunds that came to nothing."""
+        return RefundDecisions(self._tx)
+
+    @cached_property
     def stripe(self) -> StripePaid:
-        """What Stripe told by webhook."""
+        """What Stripe told by webhook, and what moved there."""
         return StripePaid(self._tx)
+
+    @cached_property
+    def stripe_compared(self) -> StripeCompared:
+        """Stripe's movements beside the ledger."""
+        return StripeCompared(self._tx)
 
     @cached_property
     def bank(self) -> Bank:

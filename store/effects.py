@@ -57,9 +57,10 @@ class Effects:
             raise _unknown(key)
         return _effect_of(row)
 
-    def locked(self, key: str) -> Effect | None:
-        """The effect, held until the end of the transaction, or None when nothing was planned under the key."""
-        row = self._tx.connection.execute(_ONE.with_for_update(), {"key": key}).mappings().one_or_none()
+    def find(self, key: str, *, hold: bool = False) -> Effect | None:
+        """The effect, or None. With `hold` nobody settles it until this transaction ends."""
+        query = _ONE.with_for_update() if hold else _ONE
+        row = self._tx.connection.execute(query, {"key": key}).mappings().one_or_none()
         return None if row is None else _effect_of(row)
 
     def start(self, key: str) -> bool:
@@ -98,6 +99,10 @@ class Effects:
     def of_kind_in(self, kind: EffectKind, state: EffectState) -> list[Effect]:
         """Effects of one kind in one state, oldest plan first."""
         return self._all(select(effects).where(effects.c.kind == kind, effects.c.state == state))
+
+    def of_subject(self, kind: EffectKind, subject: str) -> list[Effect]:
+        """Every effect of one kind about one subject, oldest plan first."""
+        return self._all(select(effects).where(effects.c.kind == kind, effects.c.subject == subject))
 
     def sent_before(self, at: datetime) -> list[Effect]:
         """Effects sent before `at` that nobody has settled: their sender is gone."""

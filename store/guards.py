@@ -18,7 +18,12 @@ APPEND_ONLY = (
     "invoices",
     "ledger_entries",
     "ledger_locks",
+    "refund_decisions",
+    "stripe_events",
+    "stripe_fetches",
+    "stripe_movements",
 )
+_FILLED = ("stripe_payments", "stripe_refunds")  # rows move as they are told, and none goes
 _OTHERS = (
     "credit_notes_number_given",
     "invoices_number_given",
@@ -27,8 +32,10 @@ _OTHERS = (
     "number_series_move",
     "number_series_no_delete",
     "number_series_start",
+    *(f"{table}_no_delete" for table in _FILLED),
+    *(f"{table}_as_told" for table in _FILLED),
 )
-_TRUNCATED = (*APPEND_ONLY, "number_series")  # PostgreSQL empties a table past the guards of its rows
+_TRUNCATED = (*APPEND_ONLY, *_FILLED, "number_series")  # PostgreSQL empties a table past the guards of its rows
 _IN_PLACE = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, text
+from sqlalchemy import Select, func, insert, or_, select, text
 
 from billing.models import LedgerEntry
 from cards.days import oslo_day
@@ -88,6 +88,13 @@ class Ledger:
     def balances(self, *, until: date | None = None) -> dict[str, int]:
         """Øre per account, up to and with a booking day when given; debits positive. They sum to zero."""
         return dict(self._sums(ledger_entries.c.account, None, until))
+
+    def total(self, account: str, *kinds: str) -> int:
+        """Øre on an account from postings of these kinds: the words before a posting's first colons (`refund:`)."""
+        entry = ledger_entries.c
+        named = or_(*(entry.posting.startswith(kind, autoescape=True) for kind in kinds))
+        query = select(func.coalesce(func.sum(entry.amount_ore), 0)).where(entry.account == account, named)
+        return int(self._tx.connection.scalar(query) or 0)
 
     def by_document(self, account: str, *, until: date | None = None) -> dict[str, int]:
         """Øre per document of one account, where it is not nothing."""

@@ -12,10 +12,12 @@ from cards.errors import Refused
 from shipping.models import ShipmentState
 from store.database import UnitOfWork
 from store.guards import missing_guards
+from store.payments import ENDED
 from store.ports import Blobs
 from store.printing import JOB_OVER
 from store.rule import Rule
 from store.rules_of_cards import rows
+from store.stripe_tables import refund_decisions, stripe_refunds
 from store.tables import batch_cards, batches, cards, documents, effects, orders, print_jobs, shipments
 
 
@@ -77,11 +79,15 @@ def _printed_without_job(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
 
 
 def _refund_effects(uow: UnitOfWork) -> dict[str, dict[str, int]]:
-    """Øre confirmed by the payment service, by case and payment."""
+    """Øre that the payment service confirmed and that have not come back, or that left the bank instead, by case."""
     given: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    query = select(effects.c.subject, effects.c.request).where(effects.c.kind == EffectKind.REFUND)
-    for case_id, request in rows(uow, query.where(effects.c.state == EffectState.CONFIRMED)):
-        given[case_id][request["payment"]] += request["amount_ore"]
+    failed = set(uow.connection.scalars(select(stripe_refunds.c.refund).where(stripe_refunds.c.status.in_(ENDED))))
+    query = select(effects.c.subject, effects.c.request, effects.c.state, effects.c.answer, refund_decisions.c.how)
+    query = query.outerjoin(refund_decisions, refund_decisions.c.key == effects.c.key)
+    for case_id, request, state, answer, how in rows(uow, query.where(effects.c.kind == EffectKind.REFUND)):
+        stands = state == EffectState.CONFIRMED and (answer or {}).get("refund") not in failed
+        if stands or how == "bank":
+            given[case_id][request["payment"]] += request["amount_ore"]
     return given
 
 

@@ -1,7 +1,7 @@
 """Shipments and postage: which cards went in which letter, what each order bears of it, what was charged and judged."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -311,6 +311,14 @@ class Postage:
     def _remove(self, finding: PostageFinding) -> None:
         one = postage_findings.c.finding_id == finding.finding_id
         self._tx.connection.execute(delete(postage_findings).where(one, ~_IN_CASE))
+
+    def earlier(self, finding_ids: Iterable[str]) -> set[str]:
+        """Those of some findings that are about charges of before this system."""
+        found = select(postage_findings.c.finding_id).join(
+            postage_charges, postage_charges.c.charge_id == postage_findings.c.charge_id
+        )
+        foreign = found.where(postage_charges.c.origin != "own", postage_findings.c.finding_id.in_(list(finding_ids)))
+        return set(self._tx.connection.scalars(foreign))
 
     def findings(self, without_case: bool = False, of: Sequence[str] | None = None) -> list[PostageFinding]:
         """Findings by id; with `without_case`, those that stand in no live refund case; `of` these charges only.

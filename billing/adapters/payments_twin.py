@@ -71,8 +71,17 @@ class PaymentsTwin:
         with self._locked():
             return int(self._known(payment)["amount_ore"])
 
+    def return_refund(self, key: str) -> None:
+        """The payer's bank sent a refund back: it stands no more, and what was paid can be given back again."""
+        with self._locked():
+            made = self._made(key)
+            if made is not None:
+                record = self._known(made["payment"])
+                left = [row for row in record["refunds"] if row["key"] != key]
+                self._write(self._payment_file(made["payment"]), {**record, "refunds": left})
+
     def refunds(self) -> list[Refund]:
-        """Every refund ever made, by key: what reconciliation and tests compare with."""
+        """Every refund that stands, by key: what reconciliation and tests compare with."""
         with self._locked():
             files = sorted((self._folder / "payments").glob("*.json"))
             made = [row for file in files for row in (_read(file) or {"refunds": []})["refunds"]]

@@ -1,25 +1,29 @@
 """Our own Stripe on loopback: the payments twin, spoken to over HTTP in Stripe's shapes, as unkind as the real one.
 
-It keeps idempotency keys (stored 500s are replayed too), errs on changed parameters, refuses over-refunds, can lose
+It keeps idempotency keys (stored 500s are replayed too), errs on changed parameters and on those that the pinned API
+does not know, refuses over-refunds and over-credits, answers 409 to a request whose twin is still running, can lose
 answers before or after the act and can forget its keys as Stripe does after a day. No stand-in on the index does this.
 """
 
 import json
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from billing.adapters.payments_twin import PaymentsTwin
-from billing.adapters.stripe_fake_invoices import FakeInvoices, form_of
-from cards.errors import Refused
+from billing.adapters.stripe_fake_invoices import FakeInvoices, error, form_of
+from billing.adapters.stripe_fake_refunds import FakeRefunds
+from billing.adapters.stripe_parameters import known_path, wrong_parameter
 
 _Json = dict[str, Any]
 _Answer = tuple[int, _Json]
+_Moment = tuple[int, Literal["before", "after"]]
 
 
 class Fault(StrEnum):
@@ -34,15 +38,22 @@ class Fault(StrEnum):
 
 
 class StripeFake:
-    """A server on a free port of loopback while used as a context. `requests` remembers all it was asked."""
+    """A server on a free port of loopback while used as a context. `requests` remembers all it was asked.
+
+    `moments` runs something before or after the n-th POST is done, from 1: a test kills its client there.
+    """
 
     def __init__(self, twin: PaymentsTwin) -> None:
         self._twin = twin
         self._lock = threading.Lock()
-        self._kept: dict[str, tuple[_Json, _Answer]] = {}
-        self._refunds: list[_Json] = []
+        self._kept: dict[str, tuple[str, _Json, _Answer]] = {}
+        self._running: set[str] = set()
+        self._posts = 0
         self.books = FakeInvoices()
+        self.back = FakeRefunds(twin, self.books)
         self.faults: deque[Fault | None] = deque()
+        self.moments: dict[_Moment, Callable[[], None]] = {}
+        self.pause_s = 0.0  # how long a POST takes
         self.requests: list[tuple[str, str, _Json, str | None]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -57,6 +68,14 @@ class StripeFake:
         with self._lock:
             self._kept.clear()
 
+    def pay(self, invoice: str, *, fee_ore: int = 0) -> str:
+        """A payer pays an open invoice; answers the payment intent."""
+        with self._lock:
+            payment = f"pi_{invoice}"
+            self._twin.add_payment(payment, self.books.invoices[invoice]["amount_remaining"])
+            self.books.pay(invoice, payment, fee_ore=fee_ore)
+        return payment
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -68,124 +87,84 @@ class StripeFake:
         self._server.server_close()
         self._thread.join()
 
-    def answer_get(self, path: str, query: Mapping[str, str]) -> _Answer:
-        """GET of a payment or of refunds."""
-        self.requests.append(("GET", path, dict(query), None))
-        if path == "/v1/refunds":
-            return self._list(query)
-        if path.startswith("/v1/payment_intents/"):
-            return self._payment_intent(path.rpartition("/")[2])
+    def answer_get(self, path: str, query: _Json) -> _Answer:
+        """GET of an object or a list."""
         with self._lock:
-            found = self.books.get(path, query)
-        if found is not None:
-            return found
-        return _error(404, "invalid_request_error", f"Unrecognized request URL (GET: {path})")
+            self.requests.append(("GET", path, query, None))
+            refused = _refused("GET", path, query)
+            found = refused or self.back.get(path, query) or self.books.get(path, query)
+        return found or _unrecognised("GET", path)
 
     def answer_post(self, path: str, form: _Json, key: str | None) -> tuple[_Answer | None, bool]:
         """POST with its faults: (answer or None when it is lost, whether it is a replay)."""
         with self._lock:
+            self._posts += 1
+            number = self._posts
             self.requests.append(("POST", path, form, key))
             fault = self.faults.popleft() if self.faults else None
             if fault is Fault.LOST_BEFORE:
                 return None, False
-            if fault in (Fault.BUSY, Fault.SLOW_DOWN):
-                return _busy(fault is Fault.BUSY), False
+            if fault in (Fault.BUSY, Fault.SLOW_DOWN) or key in self._running:
+                return _busy(fault is not Fault.SLOW_DOWN), False
             if key is not None and key in self._kept:
-                return self._replayed(key, form), True
+                return self._replayed(key, path, form), True
+            self._running |= {key} if key else set()
+        try:
+            self._pass(number, "before")
+            time.sleep(self.pause_s)
+            answer = self._done(path, form, key, fault)
+            self._pass(number, "after")
+        finally:
+            with self._lock:
+                self._running.discard(key or "")
+        return (None if fault is Fault.LOST_AFTER else answer), False
+
+    def _pass(self, number: int, when: Literal["before", "after"]) -> None:
+        self.moments.pop((number, when), lambda: None)()
+
+    def _done(self, path: str, form: _Json, key: str | None, fault: Fault | None) -> _Answer:
+        with self._lock:
             answer = self._act(path, form, fault)
             if key is not None and answer[0] in (200, 500):  # a request that failed validation is not kept
-                self._kept[key] = (form, answer)
-            return (None if fault is Fault.LOST_AFTER else answer), False
+                self._kept[key] = (path, form, answer)
+        return answer
 
-    def _replayed(self, key: str, form: _Json) -> _Answer:
-        before, answer = self._kept[key]
-        if before == form:
+    def _replayed(self, key: str, path: str, form: _Json) -> _Answer:
+        *before, answer = self._kept[key]
+        if before == [path, form]:
             return answer
         message = "Keys for idempotent requests can only be used with the same parameters they were first used with."
-        return _error(400, "idempotency_error", message)
+        return 400, {"error": {"type": "idempotency_error", "message": message}}
 
     def _act(self, path: str, form: _Json, fault: Fault | None) -> _Answer:
-        broken = _error(500, "api_error", "Something went wrong on Stripe's end.")
+        broken = 500, {"error": {"type": "api_error", "message": "Something went wrong on Stripe's end."}}
         if fault is Fault.ERROR_BEFORE:
             return broken
-        answer = self._create_refund(form) if path == "/v1/refunds" else self.books.post(path, form)
+        refused = _refused("POST", path, form)
+        answer = refused or self.back.post(path, form) or self.books.post(path, form)
         if answer is None:
-            return _error(404, "invalid_request_error", f"Unrecognized request URL (POST: {path})")
+            return _unrecognised("POST", path)
         return broken if fault is Fault.ERROR_AFTER and answer[0] == 200 else answer
 
-    def _create_refund(self, form: _Json) -> _Answer:
-        unknown = sorted(set(form) - {"payment_intent", "amount", "metadata", "reason"})
-        if unknown:
-            return _error(
-                400, "invalid_request_error", f"Received unknown parameter: {unknown[0]}", "parameter_unknown"
-            )
-        payment, number = str(form.get("payment_intent")), len(self._refunds) + 1
-        try:
-            amount = int(form["amount"]) if "amount" in form else self._twin.paid_ore(payment)
-            made = self._twin.refund(f"stripe-fake-{number}", payment, amount, f"refund {number}")
-        except Refused as refusal:
-            return _stripe_refusal(refusal)
-        refund = {
-            "id": made.reference,
-            "object": "refund",
-            "amount": amount,
-            "charge": None,
-            "created": number,
-            "currency": "nok",
-            "metadata": form.get("metadata", {}),
-            "payment_intent": payment,
-            "reason": form.get("reason"),
-            "status": "succeeded",
-        }
-        self._refunds.append(refund)
-        return 200, refund
 
-    def _list(self, query: Mapping[str, str]) -> _Answer:
-        """Newest first, a page at a time."""
-        with self._lock:
-            rows = [
-                row for row in reversed(self._refunds) if query.get("payment_intent") in (None, row["payment_intent"])
-            ]
-        if "payment_intent" in query:
-            status, found = self._payment_intent(query["payment_intent"])
-            if status != 200:
-                return status, found
-        ids = [row["id"] for row in rows]
-        begin = ids.index(query["starting_after"]) + 1 if "starting_after" in query else 0
-        end = begin + int(query.get("limit", "10"))
-        return 200, {"object": "list", "url": "/v1/refunds", "data": rows[begin:end], "has_more": end < len(rows)}
-
-    def _payment_intent(self, payment: str) -> _Answer:
-        try:
-            amount = self._twin.received_ore(payment)
-        except Refused as refusal:
-            return _stripe_refusal(refusal)
-        return 200, {
-            "id": payment,
-            "object": "payment_intent",
-            "amount": amount,
-            "amount_received": amount,
-            "currency": "nok",
-            "metadata": {},
-            "status": "succeeded",
-        }
+def _refused(verb: str, path: str, form: _Json) -> _Answer | None:
+    if not known_path(verb, path):
+        return _unrecognised(verb, path)
+    wrong = wrong_parameter(verb, path, form)
+    if wrong is None:
+        return None
+    words = {"unknown": "Received unknown parameter", "missing": "Missing required param", "invalid": "Invalid value"}
+    return error(400, f"{words[wrong.how]}: {wrong.place}", f"parameter_{wrong.how}")
 
 
-def _stripe_refusal(refusal: Refused) -> _Answer:
-    """The twin's refusal in Stripe's words."""
-    if refusal.code == "payments.unknown_payment":
-        return _error(404, "invalid_request_error", "No such payment_intent", "resource_missing")
-    return _error(400, "invalid_request_error", "Refund amount is greater than unrefunded amount on charge")
+def _unrecognised(verb: str, path: str) -> _Answer:
+    return error(404, f"Unrecognized request URL ({verb}: {path})", "url_invalid")
 
 
 def _busy(conflict: bool) -> _Answer:
     if conflict:
-        return _error(409, "invalid_request_error", "There is currently another in-progress request.", "lock_timeout")
-    return _error(429, "invalid_request_error", "Too many requests", "rate_limit")
-
-
-def _error(status: int, kind: str, message: str, code: str | None = None) -> _Answer:
-    return status, {"error": {"type": kind, "message": message, **({"code": code} if code else {})}}
+        return error(409, "There is currently another in-progress request using this key.", "idempotency_key_in_use")
+    return error(429, "Too many requests", "rate_limit")
 
 
 def _handler(fake: StripeFake) -> type[BaseHTTPRequestHandler]:
@@ -196,7 +175,7 @@ def _handler(fake: StripeFake) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            self._send(fake.answer_get(parts.path, {name: each[-1] for name, each in parse_qs(parts.query).items()}))
+            self._send(fake.answer_get(parts.path, form_of(parse_qs(parts.query))))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -1,7 +1,7 @@
-"""The invoice side of our own Stripe: customers, drafts, lines, finalizing, sending, events, and nothing forgiven.
+"""The invoice side of our own Stripe: customers, drafts, lines, finalizing, sending, paying, and nothing forgiven.
 
-Unknown parameters are errors, a number stands once, a finalized invoice does not change, and the customer's balance is
-applied by itself when an invoice is finalized, as at Stripe.
+A number stands once, a finalized invoice does not change, and the customer's balance is applied by itself when an
+invoice is finalized, as at Stripe. Beside them what happened (events) and what moved on our balance.
 """
 
 from collections.abc import Mapping
@@ -9,17 +9,7 @@ from typing import Any
 
 _Json = dict[str, Any]
 Answer = tuple[int, _Json]
-
-_KNOWN = {
-    "customers": {"name", "email", "metadata"},
-    "invoices": {
-        *("customer", "auto_advance", "collection_method", "currency", "due_date", "number"),
-        *("pending_invoice_items_behavior", "metadata"),
-    },
-    "add_lines": {"lines"},
-    "finalize": {"auto_advance"},
-    "send": set[str](),
-}
+BEGIN = 1_795_420_800  # Monday, 23 November 2026, 8 h UTC: the first event happens a second later
 
 
 class FakeInvoices:
@@ -35,47 +25,73 @@ class FakeInvoices:
     def post(self, path: str, form: _Json) -> Answer | None:
         """One act."""
         parts = path.removeprefix("/v1/").split("/")
-        verb = parts[2] if len(parts) == 3 else parts[0]
-        if parts[0] not in ("customers", "invoices") or verb not in _KNOWN:
+        if parts == ["customers"]:
+            return self._new_customer(form)
+        if parts == ["invoices"]:
+            return self._new_invoice(form)
+        if parts[0] != "invoices":
             return None
-        unknown = sorted(set(form) - _KNOWN[verb])
-        if unknown:
-            return error(400, f"Received unknown parameter: {unknown[0]}", "parameter_unknown")
-        if len(parts) == 1:
-            return self._new_customer(form) if verb == "customers" else self._new_invoice(form)
         invoice = self.invoices.get(parts[1])
         if invoice is None:
             return error(404, f"No such invoice: {parts[1]}", "resource_missing")
-        return {"add_lines": self._add_lines, "finalize": self._finalize, "send": self._send}[verb](invoice, form)
+        return {"add_lines": self._add_lines, "finalize": self._finalize, "send": self._send}[parts[2]](invoice, form)
 
-    def get(self, path: str, query: Mapping[str, str]) -> Answer | None:
+    def get(self, path: str, query: Mapping[str, Any]) -> Answer | None:
         """One object, or a list, newest first."""
-        parts = path.removeprefix("/v1/").split("/")
-        kept = {"customers": self.customers, "invoices": self.invoices}.get(parts[0])
-        if parts[0] == "events":
-            return page(path, [one for one in self.events if query.get("type") in (None, one["type"])], query)
-        if parts[0] == "balance_transactions":
-            return page(path, self.movements, query)
-        if kept is None:
-            return None
-        if len(parts) == 1:
-            rows = [row for row in kept.values() if query.get("customer") in (None, row.get("customer"))]
-            return page(path, rows, query)
-        if parts[1] not in kept:
-            return error(404, f"No such {parts[0][:-1]}: {parts[1]}", "resource_missing")
-        return 200, kept[parts[1]]
+        kind, *name = path.removeprefix("/v1/").split("/")
+        if name:
+            return self._one(path, name, query) if kind == "invoices" else None
+        if kind == "balance":
+            return 200, self._balance()
+        since = int(query.get("created", {}).get("gte", 0))
+        lists = {
+            "balance_transactions": [one for one in self.movements if one["created"] >= since],
+            "customers": list(self.customers.values()),
+            "events": [one for one in self.events if query.get("type") in (None, one["type"])],
+            "invoices": [one for one in self.invoices.values() if query.get("customer") in (None, one["customer"])],
+        }
+        return page(path, lists[kind], query) if kind in lists else None
 
-    def moved(self, kind: str, source: _Json, amount_ore: int, currency: str = "nok") -> None:
+    def _one(self, path: str, name: list[str], query: Mapping[str, Any]) -> Answer:
+        """An invoice, or its lines."""
+        if name[0] not in self.invoices:
+            return error(404, f"No such invoice: {name[0]}", "resource_missing")
+        invoice = self.invoices[name[0]]
+        return page(path, invoice["lines"]["data"], query) if len(name) > 1 else (200, invoice)
+
+    def pay(self, name: str, payment: str, *, fee_ore: int = 0) -> None:
+        """The payer pays what the invoice still owes; Stripe keeps its fee."""
+        invoice = self.invoices[name]
+        amount = invoice["amount_remaining"]
+        at = BEGIN + len(self.events) + 1
+        paid = {"status": "paid", "amount_remaining": 0, "amount_paid": amount, "payment": payment}
+        self.invoices[name] |= {**paid, "status_transitions": {"paid_at": at}}
+        self.moved("payment", {"id": f"py_{payment}", "payment_intent": payment}, amount, fee_ore=fee_ore)
+        self.happened("invoice.paid", dict(invoice))
+        link = {"type": "payment_intent", "payment_intent": payment}
+        self.happened("invoice_payment.paid", {"id": f"inpay_{payment}", "invoice": name, "payment": link})
+
+    def moved(
+        self, kind: str, source: _Json | None, amount_ore: int, currency: str = "nok", *, fee_ore: int = 0
+    ) -> None:
         """Money on the balance."""
         row = {"id": f"txn_{len(self.movements) + 1}", "object": "balance_transaction", "type": kind}
-        self.movements.append({**row, "source": source, "amount": amount_ore, "currency": currency})
+        row |= {"amount": amount_ore, "fee": fee_ore, "net": amount_ore - fee_ore, "currency": currency}  # type: ignore[dict-item]  # amounts beside words
+        self.movements.append({**row, "source": source, "created": BEGIN + len(self.movements) + 1})
+
+    def _balance(self) -> _Json:
+        sums: dict[str, int] = {}
+        for row in self.movements:
+            sums[row["currency"]] = sums.get(row["currency"], 0) + row["net"]
+        rows = [{"amount": amount, "currency": currency} for currency, amount in sums.items()]
+        return {"object": "balance", "available": rows, "pending": []}
 
     def happened(self, kind: str, content: _Json) -> _Json:
         """Keep an event; a webhook delivers it."""
         number = len(self.events) + 1
-        event = {"id": f"evt_{number}", "object": "event", "created": number, "type": kind, "data": {"object": content}}
-        self.events.append(event)
-        return event
+        event = {"id": f"evt_{number}", "object": "event", "created": BEGIN + number, "type": kind}
+        self.events.append({**event, "data": {"object": content}})
+        return self.events[-1]
 
     def _new_customer(self, form: _Json) -> Answer:
         name = f"cus_{len(self.customers) + 1}"
@@ -101,8 +117,7 @@ class FakeInvoices:
             return error(400, "Between 1 and 250 lines", "parameter_invalid")
         for line in form["lines"]:
             name = f"il_{invoice['id']}_{len(invoice['lines']['data']) + 1}"
-            amounts = [int(each["amount"]) for each in line.get("tax_amounts", [])]
-            taxes = [{"amount": amount, "tax_behavior": "exclusive", "type": "tax_rate_details"} for amount in amounts]
+            taxes = [_tax(each) for each in line.get("tax_amounts", [])]
             row = {**line, "id": name, "object": "line_item", "amount": int(line["amount"]), "taxes": taxes}
             invoice["lines"]["data"].append(row)
         self._sum_up(invoice)
@@ -113,6 +128,7 @@ class FakeInvoices:
         net = sum(line["amount"] for line in lines)
         vat = sum(each["amount"] for line in lines for each in line["taxes"]) + self.off_by_ore
         invoice |= {"subtotal": net, "total_taxes": [{"amount": vat}], "total": net + vat, "amount_due": net + vat}
+        invoice["amount_remaining"] = net + vat
         invoice["lines"]["total_count"] = len(lines)
         invoice["starting_balance"] = self.customers[invoice["customer"]]["balance"]
 
@@ -130,7 +146,20 @@ class FakeInvoices:
         return 200, invoice
 
 
-def page(path: str, rows: list[_Json], query: Mapping[str, str]) -> Answer:
+def _tax(each: _Json) -> _Json:
+    """A VAT amount set by hand: Stripe makes a tax rate of its data and names it on the line."""
+    data = each["tax_rate_data"]
+    rate = f"txr_{data['country']}_{data['percentage']}_{data['tax_type']}"
+    return {
+        "amount": int(each["amount"]),
+        "taxable_amount": int(each["taxable_amount"]),
+        "tax_behavior": "exclusive",
+        "tax_rate_details": {"tax_rate": rate},
+        "type": "tax_rate_details",
+    }
+
+
+def page(path: str, rows: list[_Json], query: Mapping[str, Any]) -> Answer:
     """Newest first, a page at a time."""
     rows = rows[::-1]
     ids = [row["id"] for row in rows]

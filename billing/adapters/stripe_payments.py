@@ -7,12 +7,13 @@ lost is Unsure and never sent again on hope. Metadata carries case and key, noth
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import stripe
 
-from billing.adapters.stripe_client import NOT_ALLOWED, VERSIONS, is_replayed, open_client, stripe_key, unavailable
+from billing.adapters.stripe_client import NOT_ALLOWED, open_client, stripe_key, unavailable, unsure, until_done
 from billing.models import Refund
-from cards.errors import Refused, Unavailable, Unsure
+from cards.errors import Refused, Unavailable
 
 _GONE = ("failed", "canceled")
 
@@ -24,20 +25,8 @@ class StripePayments:
         self._client = open_client(api_key, base_url)
 
     def refund(self, key: str, payment: str, amount_ore: int, reference: str) -> Refund:
-        for version in range(1, VERSIONS + 1):
-            made = self._made_over(payment, key)
-            if made is not None:
-                return _same_or_refused(made, key=key, payment=payment, amount_ore=amount_ore, reference=reference)
-            try:
-                return _refund(self._post(key, version, payment, amount_ore, reference))
-            except stripe.APIError as fault:
-                if not is_replayed(fault):
-                    raise _unsure(key, fault) from fault
-        raise Unsure(
-            "payments.answer_lost",
-            f"Stripe answered every try of refund {key} with an error",
-            fix="let `reconcile` look the refund up; if it stays open, ask Stripe's support with the key",
-        )
+        act = partial(self._refund, key, payment=payment, amount_ore=amount_ore, reference=reference)
+        return until_done(key, act)
 
     def look_up(self, key: str) -> Refund | None:
         """Reads back through all refunds, newest first: the port gives no payment to narrow it to."""
@@ -49,6 +38,12 @@ class StripePayments:
         with _reading(payment):
             received = self._client.v1.payment_intents.retrieve(payment).amount_received
             return int(received or 0) - sum(refund.amount for refund in self._refunds_of(payment))
+
+    def _refund(self, key: str, version: int, *, payment: str, amount_ore: int, reference: str) -> Refund:
+        made = self._made_over(payment, key)
+        if made is not None:
+            return _same_or_refused(made, key=key, payment=payment, amount_ore=amount_ore, reference=reference)
+        return _refund(self._post(key, version, payment, amount_ore, reference))
 
     def _made_over(self, payment: str, key: str) -> stripe.Refund | None:
         with _reading(payment):
@@ -69,7 +64,7 @@ class StripePayments:
                 {"idempotency_key": stripe_key(key, version)},
             )
         except stripe.APIConnectionError as fault:
-            raise _unsure(key, fault) from fault
+            raise unsure(key, fault) from fault
         except (stripe.RateLimitError, stripe.InvalidRequestError, stripe.IdempotencyError, *NOT_ALLOWED) as fault:
             raise _refusal(fault, payment) from fault
 
@@ -142,12 +137,4 @@ def _key_reused(key: str) -> Refused:
         f"key {key} was used for another refund",
         field="key",
         fix="another amount, payment or case is another act: give it its own key",
-    )
-
-
-def _unsure(key: str, fault: stripe.StripeError) -> Unsure:
-    return Unsure(
-        "payments.answer_lost",
-        f"refund {key} was asked for and the answer was lost ({type(fault).__name__}, {fault.http_status})",
-        fix="let `reconcile` look the refund up; it is not sent again before that",
     )

@@ -1,8 +1,9 @@
 """How an issued invoice or credit note reaches its payer: drawn and kept, then sent by one road.
 
 The road is chosen and its effect planned in the transaction that issues the document, so no payer ever gets two; and
-nothing leaves before its documents are kept. A business with e-invoice gets it through the access point where there is
-one; other invoices go by Stripe where it takes our payments; everything else goes by mail.
+nothing leaves before its documents are kept. A business with e-invoice gets its EHF through the access point where
+there is one, else as a file with the mail: Stripe would send it none. Other invoices go by Stripe where it takes our
+payments; everything else goes by mail.
 """
 
 from billing.documents import credit_note_pdf, invoice_pdf
@@ -32,9 +33,9 @@ def plan_delivery(house: House, uow: UnitOfWork, paper: Invoice | CreditNote) ->
 
 
 def _road(house: House, paper: Invoice | CreditNote) -> EffectKind:
-    """Stripe sends no document of ours but invoices, and none below its smallest sum."""
-    if paper.buyer.e_invoice and house.access_point is not None:
-        return EffectKind.E_INVOICE
+    """Stripe sends no document of ours but invoices, none below its smallest sum, and no EHF with them."""
+    if paper.buyer.e_invoice:
+        return EffectKind.MAIL if house.access_point is None else EffectKind.E_INVOICE
     if house.invoicing is not None and isinstance(paper, Invoice) and paper.gross_ore >= SMALLEST_ORE:
         return EffectKind.STRIPE_INVOICE
     return EffectKind.MAIL
@@ -152,17 +153,18 @@ def _handed_over(house: House, effect: Effect) -> Answer | None:
 
 def _stripe(house: House) -> Invoicing:
     if house.invoicing is None:
-        raise _closed("Stripe", "HSECARD_PAYMENTS", "stripe")
+        raise road_closed("Stripe", "HSECARD_PAYMENTS", "stripe")
     return house.invoicing
 
 
 def _access_point(house: House) -> AccessPoint:
     if house.access_point is None:
-        raise _closed("the access point", "HSECARD_ACCESS_POINT", "folder")
+        raise road_closed("the access point", "HSECARD_ACCESS_POINT", "folder")
     return house.access_point
 
 
-def _closed(road: str, field: str, value: str) -> Unavailable:
+def road_closed(road: str, field: str, value: str) -> Unavailable:
+    """What was planned for a road waits until the setting that opened it is back."""
     return Unavailable(
         "delivery.road_closed",
         f"the document was to leave by {road}, which is not set up any more",

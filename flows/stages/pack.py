@@ -187,7 +187,7 @@ def reopen(house: House, letter: str, cards: Sequence[str] = ()) -> LetterOnBenc
 
 def _refuse_booked(uow: UnitOfWork, shipment: Shipment) -> None:
     """The effect is held too: a booking that is started meanwhile finds the letter open and puts itself back."""
-    booking = uow.effects.locked(booking_key(shipment.shipment_id))
+    booking = uow.effects.find(booking_key(shipment.shipment_id), hold=True)
     if booking is not None and booking.state not in _NOT_SENT:
         raise Refused(
             "pack.booked",

@@ -1,4 +1,5 @@
-"""What is sent without an answer, settled by asking the other side; nothing is sent again on hope.
+"""What is sent without an answer, settled by asking the other side; nothing is sent again on hope. And what moved at
+Stripe since the last time, fetched.
 
 An effect counts as lost when it is `unsure`, or `sent` for longer than the lease: whoever sent it is gone.
 """
@@ -10,10 +11,12 @@ from flows.house import House
 from flows.stages.delivery import ROADS
 from flows.stages.effects import Act, settle_by_look_up
 from flows.stages.line import Chunk, Stage, Tally, chunks_of
+from flows.stages.payments import FETCHING
 from flows.stages.press import PRINTING
 from flows.stages.refund_postage import REFUNDING
 from flows.stages.reissue import RINGING
 from flows.stages.ship import BOOKING, HAND_OVER
+from flows.stages.stripe_credits import CREDITING
 
 # Encoding is not here: a chip is looked up by presenting it again, which is what the encode stage does anyway.
 ACTS: dict[EffectKind, Act] = {
@@ -21,6 +24,7 @@ ACTS: dict[EffectKind, Act] = {
     EffectKind.BOOK: BOOKING,
     EffectKind.MANIFEST: HAND_OVER,
     EffectKind.REFUND: REFUNDING,
+    EffectKind.STRIPE_CREDIT: CREDITING,
     EffectKind.FAULT_EVENT: RINGING,
     **ROADS,
 }
@@ -42,4 +46,4 @@ def _settle(house: House, chunk: Chunk) -> Tally:
     return total
 
 
-RECONCILE = (Stage("reconcile", _lost, _settle),)
+RECONCILE = (Stage("reconcile", _lost, _settle), FETCHING)

@@ -13,13 +13,15 @@ from billing.ledger import entries_of_credit_note, entries_of_refund, entries_of
 from billing.models import Buyer, CreditNote, Invoice, Refund, RefundCase, RefundItem, RefundState
 from billing.refunds import approve, propose, start
 from cards.days import oslo_day
-from cards.effects import Effect, EffectKind, EffectState
+from cards.effects import Effect, EffectKind
 from cards.errors import Refused
 from flows.house import House
 from flows.stages.delivery import DELIVERY, plan_delivery
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.failed_refunds import SETTLED, came_back_before, is_open, road_of
 from flows.stages.invoice import buyer_of
 from flows.stages.line import Chunk, Problem, Stage, Tally, tally
+from flows.stages.stripe_credits import AT_STRIPE, plan_at_stripe
 from shipping.earlier import read_earlier_charges
 from shipping.models import PostageCharge, PostageFinding
 from shipping.postage_audit import audit
@@ -225,20 +227,21 @@ def _pay(house: House, chunk: Chunk) -> Tally:
     for case_id in chunk:
         with house.store.read() as uow:
             case = uow.refunds.get(case_id)
-        for payment in _amounts(case):
-            total += carry_out(house, REFUNDING, f"refund:{case_id}:{payment}")
+            roads = [road_of(uow, case_id, payment) for payment in _amounts(case)]
+        for road in roads:
+            if is_open(road):
+                total += carry_out(house, REFUNDING, road.key)
         total += _close(house, case_id)
     return total
 
 
 def _close(house: House, case_id: str) -> Tally:
-    """A case is confirmed when every one of its refunds is (or it had none to pay out)."""
+    """A case is confirmed when every one of its refunds stands (or it had none to pay out)."""
     with house.store.begin() as uow:
         case = uow.refunds.get(case_id)
-        states = {uow.effects.get(f"refund:{case_id}:{payment}").state for payment in _amounts(case)}
-        if states <= {EffectState.CONFIRMED} and uow.refunds.to_state(
-            case_id, RefundState.EXECUTING, RefundState.CONFIRMED
-        ):
+        states = {road_of(uow, case_id, payment).state for payment in _amounts(case)}
+        if states <= set(SETTLED) and uow.refunds.to_state(case_id, RefundState.EXECUTING, RefundState.CONFIRMED):
+            plan_at_stripe(uow, case)
             return tally(["case_confirmed"])
     return Tally()
 
@@ -256,7 +259,7 @@ def _look_up(house: House, effect: Effect) -> Answer | None:
 
 
 def _refunded(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:
-    """The money is on its way back: the ledger says so under the refund's own key."""
+    """The money is on its way back: the ledger says so under the refund's own key. It may have come back already."""
     refund = Refund(
         key=effect.key,
         reference=answer["refund"],
@@ -267,6 +270,7 @@ def _refunded(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> 
     uow.ledger.post(
         entries_of_refund(refund, booked_on=oslo_day(house.clock.now()), document=f"credit_note/{case.credit_note}")
     )
+    came_back_before(uow, effect.key, refund.reference, today=oslo_day(house.clock.now()))
 
 
 REFUNDING = Act(send=_refund, look_up=_look_up, apply=_refunded, refuse=leave_to_a_person)
@@ -274,5 +278,6 @@ REFUNDING = Act(send=_refund, look_up=_look_up, apply=_refunded, refuse=leave_to
 REFUND_POSTAGE = (
     Stage("credit", _to_credit, _credit),
     Stage("refund", _to_pay, _pay),
+    AT_STRIPE,
     *DELIVERY,
 )

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from billing.ledger import BANK, RECEIVABLE, REFUNDS_PAYABLE
+from billing.ledger import BANK, CLEARING, RECEIVABLE, REFUNDS_PAYABLE
 from billing.models import RefundCase, RefundState
 from flows.house import House
 from shipping.models import PostageFinding
@@ -57,7 +57,7 @@ def prove_refunds(house: House) -> list[PayerProof]:
             proposed_ore=_waiting(cases, payer, RefundState.PROPOSED),
             approved_ore=_waiting(cases, payer, RefundState.APPROVED),
             under_way_ore=given(payer, REFUNDS_PAYABLE),
-            refunded_ore=given(payer, BANK),
+            refunded_ore=given(payer, CLEARING) + given(payer, BANK),
             set_off_ore=given(payer, RECEIVABLE),
         )
         for payer in sorted(names)
@@ -83,7 +83,7 @@ def _given_back(uow: UnitOfWork) -> Callable[[str, str], int]:
     """Øre that credit notes of a payer moved out of an account, as the ledger says."""
     payers = {f"credit_note/{note.number}": note.buyer.org_number for note in uow.credit_notes.all()}
     sums: dict[tuple[str, str], int] = defaultdict(int)
-    for account in (REFUNDS_PAYABLE, BANK, RECEIVABLE):
+    for account in (REFUNDS_PAYABLE, CLEARING, BANK, RECEIVABLE):
         for document, ore in uow.ledger.by_document(account).items():
             if document in payers:
                 sums[payers[document], account] -= ore

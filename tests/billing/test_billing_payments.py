@@ -209,6 +209,16 @@ def test_the_fake_errs_on_changed_parameters_and_unknown_ones(fake: StripeFake) 
     assert unknown[1]["error"]["code"] == "parameter_unknown"
 
 
+def test_the_fake_errs_while_the_twin_of_a_request_is_running(fake: StripeFake) -> None:
+    fake.pause_s = 0.3
+    form = {"payment_intent": "pi_1", "amount": "5"}
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: fake.answer_post("/v1/refunds", form, "k")[0], range(2)))
+    assert sorted(answer[0] for answer in answers if answer) == [200, 409]
+    assert fake.answer_post("/v1/refunds", form, "k")[1]  # and then the first one's answer, again
+    assert len(fake.back.refunds) == 1
+
+
 def test_eight_workers_on_one_payment_never_give_back_more_than_was_paid(fake: StripeFake, twin: PaymentsTwin) -> None:
     def give_back(worker: int) -> None:
         payments = StripePayments("sk_test_none", fake.base_url)

@@ -1,7 +1,9 @@
 """Each document reaches its payer by one road, chosen when it is issued, and not before its bytes are kept."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ def _issue(house: House, *, e_invoice: bool = False, cards: int = 3) -> None:
 def test_a_whole_day_with_stripe_sends_each_invoice_once(tmp_path: Path, inbox: Path, fake: StripeFake) -> None:
     with open_house(actor="test", settings=_settings(tmp_path, **_stripe(fake))) as house:
         receive_blanks(house, lot="L-1", count=20)
-        run_day(house, str(inbox))
+        run_day(house, str(_without_e_invoice(inbox, tmp_path / "inbox")))
         run_day(house)
         assert _planned(house) == [("deliver:invoice:1", "confirmed"), ("deliver:invoice:2", "confirmed")]
         with house.store.read() as uow:
@@ -73,6 +75,13 @@ def test_a_whole_day_with_stripe_sends_each_invoice_once(tmp_path: Path, inbox: 
     assert sorted(kept) == ["ehf/invoice/1", "invoice/1"]
     assert [one["type"] for one in fake.books.events].count("invoice.sent") == 2
     assert list((tmp_path / "mail").glob("*")) == []
+
+
+def _without_e_invoice(inbox: Path, copy: Path) -> Path:
+    shutil.copytree(inbox, copy)
+    for order in copy.glob("*.json"):
+        order.write_text(order.read_text("utf-8").replace('"e_invoice": true', '"e_invoice": false'), "utf-8")
+    return copy
 
 
 def test_an_e_invoice_goes_through_the_access_point_and_nowhere_else(tmp_path: Path, fake: StripeFake) -> None:
@@ -95,6 +104,27 @@ def test_an_e_invoice_goes_through_the_access_point_and_nowhere_else(tmp_path: P
     assert etree.tostring(envelope[1], method="c14n") == etree.tostring(document, method="c14n")
     assert fake.books.invoices == {}
     assert list((tmp_path / "mail").glob("*")) == []
+
+
+def test_an_e_invoice_without_an_access_point_is_mailed_with_its_ehf_though_stripe_takes_payments(
+    tmp_path: Path, fake: StripeFake
+) -> None:
+    """Stripe sends no EHF: by it the payer would never get what they asked for."""
+    with open_house(actor="test", settings=_settings(tmp_path, **_stripe(fake))) as house:
+        _issue(house, e_invoice=True)
+        for _ in range(2):
+            run_line(house, DELIVERY)
+        assert _planned(house) == [("mail:invoice:1", "confirmed")]
+        with house.store.read() as uow:
+            row = uow.documents.get("ehf/invoice/1")
+        assert row is not None
+        kept = house.blobs.get(row.blob_key)
+    (file,) = (tmp_path / "mail").iterdir()
+    message = message_from_bytes(file.read_bytes(), policy=policy.default)
+    attached = {part.get_content_type(): part.get_payload(decode=True) for part in message.iter_attachments()}
+    assert attached["application/xml"] == kept
+    assert set(attached) == {"application/pdf", "application/xml"}
+    assert fake.books.invoices == {}
 
 
 @pytest.mark.parametrize(("e_invoice", "attached"), [(False, 1), (True, 2)])

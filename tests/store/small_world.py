@@ -4,7 +4,14 @@ import hashlib
 from datetime import UTC, date, datetime
 from typing import Any
 
-from billing.ledger import entries_of_credit_note, entries_of_invoice, entries_of_refund
+from billing.ledger import (
+    CLEARING,
+    entries_of_credit_note,
+    entries_of_invoice,
+    entries_of_movement,
+    entries_of_payment,
+    entries_of_refund,
+)
 from billing.models import (
     Buyer,
     CreditLine,
@@ -20,7 +27,9 @@ from billing.models import (
     Seller,
     VatLine,
 )
+from billing.reconcile_stripe import Movement, MovementKind
 from billing.refunds import case_digest
+from billing.webhook import Told
 from cards.address import Address
 from cards.batch import Batch, BatchCard, BatchState, batch_digest
 from cards.blanks import BatchCount, BlankMove
@@ -40,6 +49,7 @@ from shipping.models import (
 from shipping.number_ranges import NumberKind
 from store.database import Store, UnitOfWork
 from store.field_faults import FaultReport
+from store.payments import Fetch
 from store.ports import Blobs
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -295,11 +305,19 @@ def close(uow: UnitOfWork, shipment_id: str, card_ids: list[str]) -> None:
     assert uow.shipments.close(shipment_id)
 
 
-def confirm(uow: UnitOfWork, key: str, kind: EffectKind, subject: str, request: dict[str, Any]) -> None:
+def confirm(
+    uow: UnitOfWork,
+    key: str,
+    kind: EffectKind,
+    subject: str,
+    request: dict[str, Any],
+    *,
+    answer: dict[str, Any] | None = None,
+) -> None:
     """An effect, planned, sent and confirmed."""
     uow.effects.plan(key, kind, subject, request)
     assert uow.effects.start(key)
-    assert uow.effects.settle(key, EffectState.CONFIRMED, {"ok": key})
+    assert uow.effects.settle(key, EffectState.CONFIRMED, answer or {"ok": key})
 
 
 # --- the world --------------------------------------------------------------------------------------------------
@@ -340,6 +358,7 @@ def settle_world(store: Store, blobs: Blobs) -> None:
         step(uow, "B-1-1", CardState.BLOCKED)
     with store.begin() as uow:
         _refund(uow, blobs)
+        _stripe(uow)
 
 
 def _print(uow: UnitOfWork, blobs: Blobs, batch_id: str, card_ids: list[str]) -> None:
@@ -438,8 +457,50 @@ def _refund(uow: UnitOfWork, blobs: Blobs) -> None:
         amount = item.net_ore + item.vat_ore
         request = {"case": "R-1", "payment": item.payment, "amount_ore": amount}
         key = f"refund:R-1:{item.payment}"
-        confirm(uow, key, EffectKind.REFUND, "R-1", request)
+        confirm(uow, key, EffectKind.REFUND, "R-1", request, answer={"refund": f"re_{item.payment}"})
         refund = Refund(key=key, reference=f"re_{item.payment}", payment=str(item.payment), amount_ore=amount)
         uow.ledger.post(entries_of_refund(refund, booked_on=TODAY, document="credit_note/1"))
     assert uow.refunds.to_state("R-1", RefundState.EXECUTING, RefundState.CONFIRMED)
     uow.refunds.add(a_case("R-2", [a_finding(a_charge("E-3"))]))
+
+
+def paid(number: int, amount_ore: int, event: str = "evt_1", **changes: Any) -> Told:
+    """Stripe tells that an invoice of ours was paid."""
+    content = {"event_id": event, "kind": "invoice.paid", "happened_at": NOON, "about": "paid", "paid_at": NOON}
+    content |= {"reference": f"in_{number}", "invoice": number, "amount_ore": amount_ore, "currency": "nok"}
+    return Told.model_validate(content | changes)
+
+
+def told_refund(refund: str, amount_ore: int, event: str, **changes: Any) -> Told:
+    """Stripe tells of a refund."""
+    content = {"event_id": event, "kind": "refund.created", "happened_at": NOON, "about": "refund", "currency": "nok"}
+    content |= {"reference": refund, "payment": "pay-1", "amount_ore": amount_ore, "status": "succeeded"}
+    return Told.model_validate(content | changes)
+
+
+def a_movement(name: str, kind: MovementKind, amount_ore: int, source: str = "", **changes: Any) -> Movement:
+    """A balance transaction at Stripe."""
+    content = {"transaction": name, "kind": kind, "source": source or name, "amount_ore": amount_ore}
+    return Movement.model_validate({**content, "currency": "nok", "moved_at": NOON, **changes})
+
+
+def move(uow: UnitOfWork, *movements: Movement) -> None:
+    """Movements fetched, with what the ledger has of them."""
+    for one in uow.stripe.add_movements(movements):
+        uow.ledger.post(entries_of_movement(one, booked_on=TODAY))
+
+
+def _stripe(uow: UnitOfWork) -> None:
+    """Invoice 1 is paid at Stripe, which keeps its fee and pays out what the refunds leave."""
+    uow.stripe.take(paid(1, 28400))
+    payment = {"amount_ore": 28400, "booked_on": TODAY, "document": "invoice/1", "into": CLEARING}
+    uow.ledger.post(entries_of_payment("stripe:in_1", **payment))  # type: ignore[arg-type]  # øre and days beside words
+    uow.stripe.take(told_refund("re_pay-1", 15000, "evt_2", key="refund:R-1:pay-1"))
+    move(
+        uow,
+        a_movement("txn_1", MovementKind.PAYMENT, 28400, "in_1", fee_ore=200),
+        a_movement("txn_2", MovementKind.REFUND, -15000, "re_pay-1"),
+        a_movement("txn_3", MovementKind.REFUND, -15000, "re_pay-2"),
+        a_movement("txn_4", MovementKind.PAYOUT, 1800, "po_1"),
+    )
+    uow.stripe.fetched(Fetch(fetched_at=NOON, movements=4, balance_ore=0, fetched_by="test"))

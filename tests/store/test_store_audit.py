@@ -265,6 +265,16 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
     "refund.two_people": _does("UPDATE refund_cases SET approved_by = proposed_by WHERE case_id = 'R-1'"),
     "refund.finding_once": _does("UPDATE refund_items SET finding_id = 'E-1/v1' WHERE case_id = 'R-2'"),
     "refund.credited": _does("UPDATE refund_cases SET credit_note = 7 WHERE case_id = 'R-1'"),
+    "stripe.told": _does("DELETE FROM stripe_events WHERE event_id = 'evt_1'"),
+    "stripe.booked": _does("UPDATE stripe_payments SET amount_ore = amount_ore + 1"),
+    "stripe.returned": _does(
+        "UPDATE stripe_refunds SET status = 'failed' WHERE refund = 're_pay-1'",
+        "UPDATE refund_cases SET state = 'executing' WHERE case_id = 'R-1'",
+    ),
+    "stripe.moved": _does("UPDATE stripe_movements SET fee_ore = fee_ore + 1 WHERE movement = 'txn_1'"),
+    "refund.decision": _does(
+        f"INSERT INTO refund_decisions VALUES ('refund:R-1:pay-1', 'again', 'refund:R-1:pay-1:2', 'x', {_AT})"
+    ),
     "encode.taken": _does("INSERT INTO encode_leases VALUES ('B-2-2', 'P-2', 'a', 'run', '2026-11-23')"),
     "chip.aside": _does(_QUARANTINE + "VALUES ('B-2-1', 1, 'P-2', 'a', 'x', 'open', '2026-11-23')"),
     "chip.two_people": _does(

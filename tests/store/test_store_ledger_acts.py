@@ -7,7 +7,9 @@ from datetime import date, timedelta
 from billing.invoices import issue
 from billing.ledger import (
     BANK,
+    CLEARING,
     COST_OF_FREE_REPLACEMENTS,
+    PAYMENT_FEES,
     PRODUCTION_STOCK,
     RECEIVABLE,
     REFUNDS_PAYABLE,
@@ -15,14 +17,17 @@ from billing.ledger import (
     VAT_OUTPUT,
     entries_of_credit_note,
     entries_of_invoice,
+    entries_of_movement,
     entries_of_payment,
     entries_of_refund,
     entries_of_replacement,
+    entries_of_returned_refund,
     entries_of_set_off,
 )
 from billing.models import Buyer, CreditNote, Delivered, Invoice, LedgerEntry, Refund, Seller
+from billing.reconcile_stripe import Movement, MovementKind
 from store.database import Store
-from tests.store.small_world import OSLO, a_case, a_charge, a_credit_note, a_finding
+from tests.store.small_world import NOON, OSLO, a_case, a_charge, a_credit_note, a_finding
 
 ACTS = 10_000
 _AT_ONCE = 50
@@ -45,8 +50,8 @@ class _Finance:
     def act(self) -> tuple[LedgerEntry, ...]:
         self.number += 1
         day = _FIRST + timedelta(days=self.random.randrange(_DAYS))
-        acts = [self._invoice, self._pay, self._credit, self._give_back, self._replace]
-        return self.random.choices(acts, weights=(40, 30, 8, 12, 10))[0](day)
+        acts = [self._invoice, self._pay, self._credit, self._give_back, self._replace, self._fetch]
+        return self.random.choices(acts, weights=(40, 25, 8, 12, 5, 10))[0](day)
 
     def _invoice(self, day: date) -> tuple[LedgerEntry, ...]:
         delivered = Delivered(
@@ -78,7 +83,8 @@ class _Finance:
         paper = self.random.choice(self.invoices)
         amount = self.random.randrange(1, 2 * paper.gross_ore)
         over = max(0, amount - paper.gross_ore)
-        self.due[BANK] += amount
+        into = self.random.choice([BANK, CLEARING])
+        self.due[into] += amount
         self.due[RECEIVABLE] -= amount - over
         self.due[UNALLOCATED] -= over
         return entries_of_payment(
@@ -87,6 +93,7 @@ class _Finance:
             unallocated_ore=over,
             booked_on=day,
             document=f"invoice/{paper.number}",
+            into=into,
         )
 
     def _credit(self, _day: date) -> tuple[LedgerEntry, ...]:
@@ -103,8 +110,27 @@ class _Finance:
         document = f"credit_note/{note.number}"
         refund = Refund(key=f"k-{self.number}", reference="re", payment="pi", amount_ore=self.random.randrange(1, 999))
         self.due[REFUNDS_PAYABLE] += refund.amount_ore
-        self.due[BANK] -= refund.amount_ore
-        return entries_of_refund(refund, booked_on=day, document=document)
+        self.due[CLEARING] -= refund.amount_ore
+        entries = entries_of_refund(refund, booked_on=day, document=document)
+        if self.random.randrange(4):
+            return entries
+        self.due[REFUNDS_PAYABLE] -= refund.amount_ore  # it comes back
+        self.due[CLEARING] += refund.amount_ore
+        back = refund.model_copy(update={"reference": f"re-{self.number}"})
+        return entries + entries_of_returned_refund(back, booked_on=day, document=document)
+
+    def _fetch(self, day: date) -> tuple[LedgerEntry, ...]:
+        """A payment's fee, a fee of its own, or a payout, as Stripe's movements tell them."""
+        kind = self.random.choice([MovementKind.PAYMENT, MovementKind.FEE, MovementKind.PAYOUT, MovementKind.OTHER])
+        amount = self.random.randrange(1, 99_999)
+        content = {"transaction": f"txn-{self.number}", "kind": kind, "source": "s", "amount_ore": -amount}
+        movement = Movement.model_validate({**content, "fee_ore": 180, "currency": "nok", "moved_at": NOON})
+        fee = 180 + (amount if kind is MovementKind.FEE else 0)
+        out = amount if kind is MovementKind.PAYOUT else 0
+        self.due[PAYMENT_FEES] += fee
+        self.due[CLEARING] -= fee + out
+        self.due[BANK] += out
+        return entries_of_movement(movement, booked_on=day)
 
     def _replace(self, day: date) -> tuple[LedgerEntry, ...]:
         self.due[COST_OF_FREE_REPLACEMENTS] += 3100
