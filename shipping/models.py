@@ -73,13 +73,14 @@ class WaitingCard(_Frozen):
     """A proved card that waits for a shipment, with the address it is going to.
 
     `ordered_on` is the Oslo day that the promise counts from; None for a card that may not wait for company (a
-    replacement, or one that came back).
+    replacement, or one that came back). `at_our_cost`: it came back by our fault, its order bears no postage of it.
     """
 
     card_id: str
     order_number: str
     address_key: str
     ordered_on: date | None = None
+    at_our_cost: bool = False
 
 
 class ComingOrder(_Frozen):

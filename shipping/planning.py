@@ -132,10 +132,11 @@ def _packed(key: str, cards: list[WaitingCard], division: list[_Letter]) -> list
 
 
 def _shares(cards: list[WaitingCard], net_ore: int) -> tuple[tuple[str, int], ...]:
-    """Net postage an order, by its number of cards, largest remainder. A free replacement's order bears nothing."""
+    """Net postage an order, by its number of cards, largest remainder. A free replacement's order bears nothing, nor
+    does that of a card that came back by our fault."""
     counts: dict[str, int] = {}
     for card in cards:
-        if not _REPLACEMENT.search(card.card_id):
+        if not card.at_our_cost and not _REPLACEMENT.search(card.card_id):
             counts[card.order_number] = counts.get(card.order_number, 0) + 1
     if not counts:
         return ()

@@ -39,8 +39,12 @@ class TrackingEvent(BaseModel):
 
     @property
     def event_id(self) -> str:
-        """The fingerprint: the same sighting told again, by poll or by push, is the same event."""
-        content = "\x1f".join((self.booking, self.status, utc_text(self.at), self.unit))
+        """The fingerprint: the same sighting told again, by poll or by push, is the same event.
+
+        Letter, status and second alone: a push names neither the unit nor the place that a poll names, and the words
+        follow the language of whoever asks. Were they part of it, one sighting would be two events.
+        """
+        content = "\x1f".join((self.booking, self.status.upper(), utc_text(self.at.replace(microsecond=0))))
         return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -50,13 +54,24 @@ _DECISIVE = {
     "DELIVERED": (2, Whereabouts.DELIVERED),
     "DELIVERED_SENDER": (3, Whereabouts.AT_SENDER),
 }
+DELIVERED = "DELIVERED"
+ENDS = ("DELIVERED", "DELIVERED_SENDER")
+TURNS_BACK = "RETURN"
 _ANNOUNCED = frozenset({"PRE_NOTIFIED", "NOTIFICATION_SENT", "UNKNOWN"})  # words about the letter, not sightings of it
 
 
 def whereabouts(events: Iterable[TrackingEvent]) -> Whereabouts:
     """Where the letter is: the latest decisive event says it; without one, a sighting says that it is under way."""
-    seen = list(events)
-    decisive = [(event.at, *_DECISIVE[event.status]) for event in seen if event.status in _DECISIVE]
+    seen = [(event.status.upper(), event.at.replace(microsecond=0)) for event in events]
+    decisive = [(at, *_DECISIVE[status]) for status, at in seen if status in _DECISIVE]
     if decisive:
         return max(decisive)[2]
-    return Whereabouts.UNDER_WAY if any(e.status not in _ANNOUNCED for e in seen) else Whereabouts.POSTED
+    return Whereabouts.UNDER_WAY if any(status not in _ANNOUNCED for status, _ in seen) else Whereabouts.POSTED
+
+
+def delivered_at(events: Iterable[TrackingEvent]) -> datetime | None:
+    """When the letter was delivered, if that is where it is now."""
+    told = list(events)
+    if whereabouts(told) is not Whereabouts.DELIVERED:
+        return None
+    return max(event.at for event in told if event.status.upper() == DELIVERED)

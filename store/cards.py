@@ -16,6 +16,7 @@ from cards.identifiers import normalised_card_number
 from cards.life import PRODUCTION, Card, CardEvent, CardState, Hold, HoldReason, chained, may_step
 from shipping.models import ComingOrder, WaitingCard
 from store.tables import batch_cards, card_events, cards, orders, prints, shipment_cards
+from store.tracking_tables import letter_returns
 from store.transaction import Transaction
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -23,6 +24,14 @@ FOUND_MAX = 50
 _IDS_A_QUERY = 500  # SQLite takes a limited number of parameters in one statement
 _IN_PRODUCTION = PRODUCTION[: PRODUCTION.index(CardState.PROVED)]
 _MAY_NOT_WAIT = or_(cards.c.replaces.is_not(None), exists().where(shipment_cards.c.card_id == cards.c.card_id))
+_LAST_RETURN = (  # whether the letter that it came back in last was our fault
+    select(letter_returns.c.at_our_cost)
+    .join(shipment_cards, shipment_cards.c.shipment_id == letter_returns.c.shipment_id)
+    .where(shipment_cards.c.card_id == cards.c.card_id)
+    .order_by(letter_returns.c.returned_at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _FIXED = {"card_id", "order_number", "line", "state", "hold", "resumes_in"}
 _CHANGEABLE = frozenset(Card.model_fields) - _FIXED
 _NOT_HELD = {"hold_reason": None, "hold_detail": None, "hold_field": None, "hold_fix": None, "resumes_in": None}
@@ -390,8 +399,9 @@ class Cards:
 
     def waiting_for_shipment(self, keys: Sequence[str]) -> list[WaitingCard]:
         """Proved cards for these valid addresses, those for one address side by side."""
+        of_order = (cards.c.order_number, orders.c.address_key, orders.c.approved_at)
         query = (
-            select(cards.c.card_id, cards.c.order_number, orders.c.address_key, orders.c.approved_at, _MAY_NOT_WAIT)
+            select(cards.c.card_id, *of_order, _MAY_NOT_WAIT, _LAST_RETURN)
             .join(orders, orders.c.order_number == cards.c.order_number)
             .where(cards.c.state == CardState.PROVED, orders.c.address_valid, orders.c.address_key.in_(keys))
             .order_by(orders.c.address_key, cards.c.order_number, cards.c.line, cards.c.card_id)
@@ -402,6 +412,7 @@ class Cards:
                 order_number=row[1],
                 address_key=row[2],
                 ordered_on=None if row[4] else oslo_day(row[3]),
+                at_our_cost=bool(row[5]),
             )
             for row in self._tx.connection.execute(query)
         ]

@@ -37,8 +37,10 @@ from store.packing import Packing
 from store.payments import StripePaid
 from store.printing import Batches, PrintJobs, Prints
 from store.refunds import Refunds
+from store.returns import Returns
 from store.shipping import Postage, Shipments
 from store.terms import Terms
+from store.tracking import Tracking
 from store.transaction import Transaction
 from store.uninvoiced import UninvoicedDeliveries
 
@@ -117,6 +119,14 @@ class UnitOfWork:
     def carrier_numbers(self) -> CarrierNumbers:
         """Number ranges of the carrier."""
         return CarrierNumbers(self._tx)
+    def tracking(self) -> Tracking:
+        """What the carrier saw of them."""
+        return Tracking(self._tx)
+
+    @cached_property
+    def returns(self) -> Returns:
+        """Letters that came back."""
+        return Returns(self._tx)
 
     @cached_property
     def postage(self) -> Postage:
