@@ -53,6 +53,7 @@ class EffectKind(StrEnum):
     STRIPE_INVOICE = "stripe_invoice"
     E_INVOICE = "e_invoice"
     FAULT_EVENT = "fault_event"
+    RETURN_MAIL = "return_mail"
 
 
 class Effect(BaseModel):

@@ -93,8 +93,11 @@ def readdress(
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> int:
-    """Send an order to another address; cards held for the old one go on."""
-    from flows.stages.intake import readdress as send_elsewhere
+    """Send an order to another address; cards held for the old one go on.
+
+    Cards of it that came back in the post are sent again.
+    """
+    from flows.stages.readdress import readdress as send_elsewhere
 
     address = _address(
         recipient=recipient,
@@ -107,7 +110,8 @@ def readdress(
     )
     with at_work(by, dry_run=dry_run) as house:
         done = send_elsewhere(house, number, address)
-    words = f"order {number}: new address, {done.counts.get('released', 0)} cards go on"
+    go_on, again = (done.counts.get(outcome, 0) for outcome in ("released", "sent_again"))
+    words = f"order {number}: new address, {go_on} cards go on, {again} are sent again"
     document = {"dry_run": dry_run, "order_number": number, "counts": done.counts}
     return answer(document, [line(f"would be done: {words}" if dry_run else words)], as_json=as_json)
 

@@ -43,8 +43,8 @@ class ReturnRule(_Frozen):
     keep_days: int = Field(ge=0)
     payer: Literal["customer", "house"]
 
-    def keep_until(self, returned_on: date) -> date:
-        """The last day on which the cards wait for an answer."""
+    def destroy_from(self, returned_on: date) -> date:
+        """The day from which the cards wait for no answer any more."""
         return returned_on + timedelta(days=self.keep_days)
 
 
@@ -57,7 +57,7 @@ class _File(_Frozen):
 class LetterReturn(_Frozen):
     """A letter that is back: why, when and by whose hand. `flags`: nothing goes to its address until that is lifted.
 
-    `at_our_cost`: a second journey is ours to pay. `keep_until`: the last day on which its cards wait for an answer.
+    `at_our_cost`: a second journey is ours to pay. `destroy_from`: the day from which its cards wait for no answer.
     """
 
     shipment_id: str
@@ -66,7 +66,7 @@ class LetterReturn(_Frozen):
     returned_at: datetime
     returned_by: str
     at_our_cost: bool
-    keep_until: date
+    destroy_from: date
     flags: bool
     lifted_at: datetime | None = None
     lifted_by: str | None = None

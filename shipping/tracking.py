@@ -7,10 +7,10 @@ posted.
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from cards.days import utc_text
 
@@ -26,7 +26,7 @@ class Whereabouts(StrEnum):
 
 
 class TrackingEvent(BaseModel):
-    """One sighting. `status` as the carrier writes it (an open list: unknown ones are kept), `at` in UTC."""
+    """One sighting. `status` is the carrier's word (an open list: unknown ones are kept), `at` is UTC to the second."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,6 +37,16 @@ class TrackingEvent(BaseModel):
     unit: str = ""
     place: str = ""
 
+    @field_validator("status")
+    @classmethod
+    def _in_capitals(cls, status: str) -> str:
+        return status.strip().upper()
+
+    @field_validator("at")
+    @classmethod
+    def _to_the_second(cls, at: datetime) -> datetime:
+        return at.astimezone(UTC).replace(microsecond=0)
+
     @property
     def event_id(self) -> str:
         """The fingerprint: the same sighting told again, by poll or by push, is the same event.
@@ -44,7 +54,7 @@ class TrackingEvent(BaseModel):
         Letter, status and second alone: a push names neither the unit nor the place that a poll names, and the words
         follow the language of whoever asks. Were they part of it, one sighting would be two events.
         """
-        content = "\x1f".join((self.booking, self.status.upper(), utc_text(self.at.replace(microsecond=0))))
+        content = "\x1f".join((self.booking, self.status, utc_text(self.at)))
         return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -62,11 +72,11 @@ _ANNOUNCED = frozenset({"PRE_NOTIFIED", "NOTIFICATION_SENT", "UNKNOWN"})  # word
 
 def whereabouts(events: Iterable[TrackingEvent]) -> Whereabouts:
     """Where the letter is: the latest decisive event says it; without one, a sighting says that it is under way."""
-    seen = [(event.status.upper(), event.at.replace(microsecond=0)) for event in events]
-    decisive = [(at, *_DECISIVE[status]) for status, at in seen if status in _DECISIVE]
+    seen = list(events)
+    decisive = [(event.at, *_DECISIVE[event.status]) for event in seen if event.status in _DECISIVE]
     if decisive:
         return max(decisive)[2]
-    return Whereabouts.UNDER_WAY if any(status not in _ANNOUNCED for status, _ in seen) else Whereabouts.POSTED
+    return Whereabouts.UNDER_WAY if any(e.status not in _ANNOUNCED for e in seen) else Whereabouts.POSTED
 
 
 def delivered_at(events: Iterable[TrackingEvent]) -> datetime | None:
@@ -74,4 +84,4 @@ def delivered_at(events: Iterable[TrackingEvent]) -> datetime | None:
     told = list(events)
     if whereabouts(told) is not Whereabouts.DELIVERED:
         return None
-    return max(event.at for event in told if event.status.upper() == DELIVERED)
+    return max(event.at for event in told if event.status == DELIVERED)

@@ -28,8 +28,8 @@ class Tracking:
         row: dict[str, Any] = {
             "event_id": event.event_id,
             "booking": event.booking,
-            "status": event.status.upper(),
-            "at": event.at.replace(microsecond=0),
+            "status": event.status,
+            "at": event.at,
             "told_by": told_by,
             "told_at": self._tx.now(),
             "words": told | (words or {}),

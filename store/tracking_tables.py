@@ -40,7 +40,7 @@ letter_returns = Table(
     Column("returned_at", Instant, nullable=False),
     Column("returned_by", Word, nullable=False),
     Column("at_our_cost", Boolean, nullable=False),
-    Column("keep_until", Date, nullable=False),
+    Column("destroy_from", Date, nullable=False),
     Column("flags", Boolean, nullable=False),  # nothing more is sent to the address until somebody lifts it
     Column("lifted_at", Instant),
     Column("lifted_by", Word),

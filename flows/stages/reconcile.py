@@ -1,6 +1,7 @@
 """What is sent without an answer, settled by asking the other side; nothing is sent again on hope.
 
-An effect counts as lost when it is `unsure`, or `sent` for longer than the lease: whoever sent it is gone.
+An effect counts as lost when it is `unsure`, or `sent` for longer than the lease: whoever sent it is gone. The carrier
+is asked about letters under way too, and the orderers about those that came back.
 """
 
 from datetime import timedelta
@@ -13,7 +14,9 @@ from flows.stages.line import Chunk, Stage, Tally, chunks_of
 from flows.stages.press import PRINTING
 from flows.stages.refund_postage import REFUNDING
 from flows.stages.reissue import RINGING
+from flows.stages.return_mail import ASK, ASKING
 from flows.stages.ship import BOOKING, HAND_OVER
+from flows.stages.tracking import TRACK
 
 # Encoding is not here: a chip is looked up by presenting it again, which is what the encode stage does anyway.
 ACTS: dict[EffectKind, Act] = {
@@ -22,6 +25,7 @@ ACTS: dict[EffectKind, Act] = {
     EffectKind.MANIFEST: HAND_OVER,
     EffectKind.REFUND: REFUNDING,
     EffectKind.FAULT_EVENT: RINGING,
+    EffectKind.RETURN_MAIL: ASKING,
     **ROADS,
 }
 
@@ -42,4 +46,4 @@ def _settle(house: House, chunk: Chunk) -> Tally:
     return total
 
 
-RECONCILE = (Stage("reconcile", _lost, _settle),)
+RECONCILE = (Stage("reconcile", _lost, _settle), TRACK, ASK)

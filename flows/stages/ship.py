@@ -14,6 +14,7 @@ from cards.life import Card, CardState, Hold, HoldReason
 from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.flags import HOLD_FLAGGED
 from flows.stages.left_out import left_out
 from flows.stages.letters import LETTERS, LETTERS_PER_CHUNK, letters_ready, undo
 from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
@@ -39,7 +40,8 @@ KEYS_PER_CHUNK = 250
 
 
 class _Raced(Exception):
-    """Another worker took one of the cards: this shipment is not made, the next look finds what is left."""
+    """Another worker took one of the cards, or the address was flagged: this shipment is not made, the next look finds
+    what is left."""
 
 
 # --- grouping and postage --------------------------------------------------------------------------------------
@@ -96,6 +98,8 @@ def _hold_unpriced(house: House, card: WaitingCard, fault: Refused) -> str:
 def _pack_shipment(house: House, planned: PlannedShipment) -> str:
     try:
         with house.store.begin() as uow:
+            if uow.returns.flagged([planned.address_key]):
+                raise _Raced(planned.address_key)
             shipment = _shipment(house, uow, planned)
             for card_id in planned.card_ids:
                 _pack_card(house, uow, card_id, shipment)
@@ -313,6 +317,7 @@ def _nothing_more(house: House, uow: UnitOfWork, effect: Effect, answer: Answer)
 HAND_OVER = Act(send=_hand_over, look_up=_hand_over_again, apply=_nothing_more, refuse=leave_to_a_person)
 
 SHIP = (
+    HOLD_FLAGGED,
     Stage("pack", _to_pack, _pack),
     LETTERS,
     PACKING_LIST,

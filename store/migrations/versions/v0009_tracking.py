@@ -49,7 +49,7 @@ def _letter_returns() -> None:
         "letter_returns",
         *_words("shipment_id address_key reason returned_at returned_by"),
         *_booleans("at_our_cost"),
-        sa.Column("keep_until", sa.Date(), nullable=False),
+        sa.Column("destroy_from", sa.Date(), nullable=False),
         *_booleans("flags"),
         *_words("lifted_at lifted_by lifted_why", nullable=True),
         sa.PrimaryKeyConstraint("shipment_id"),
