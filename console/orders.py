@@ -99,7 +99,7 @@ def readdress(
     """
     from flows.stages.readdress import readdress as send_elsewhere
 
-    address = _address(
+    address = address_given(
         recipient=recipient,
         attention=attention,
         care_of=care_of,
@@ -116,8 +116,8 @@ def readdress(
     return answer(document, [line(f"would be done: {words}" if dry_run else words)], as_json=as_json)
 
 
-def _address(**fields: str | None) -> "Address":
-    """The address of the options. Raises Refused `address.malformed` naming the option."""
+def address_given(prefix: str = "", **fields: str | None) -> "Address":
+    """The address of the options, whose names may bear a prefix. Raises Refused `address.malformed`, naming one."""
     from pydantic import ValidationError
 
     from cards.address import Address
@@ -130,6 +130,6 @@ def _address(**fields: str | None) -> "Address":
         raise Refused(
             "address.malformed",
             first["msg"],
-            field=f"--{str(first['loc'][0]).replace('_', '-')}",
+            field=f"--{prefix}{str(first['loc'][0]).replace('_', '-')}",
             fix="give every line 1 to 200 characters and the country as two letters",
         ) from None

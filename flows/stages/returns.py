@@ -95,6 +95,12 @@ def _letter(uow: UnitOfWork, code: str) -> Shipment:
     return shipment
 
 
+def address_of_letter(house: House, code: str) -> Address:
+    """Where the letter of a scanned code was sent. Raises as `scan_return` does."""
+    with house.store.read() as uow:
+        return _letter(uow, code).address
+
+
 def _scanned_before(before: LetterReturn, reason: str | None) -> Scanned:
     if reason is not None and reason != before.reason:
         raise Refused(
