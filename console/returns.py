@@ -12,6 +12,7 @@ from rich.console import Console
 from cards.errors import Refused
 from console.answer import answer, exit_code_of, told
 from console.options import AsJson, By, DryRun
+from console.orders import address_given
 from console.show import line, table
 from console.work import at_work
 
@@ -35,13 +36,9 @@ def scan(
         str | None, typer.Argument(metavar="CODE", help="The letter's square code, or its number.", show_default=False)
     ] = None,
     reason: Reason = None,
-    our_fault: Annotated[
-        bool, typer.Option("--our-fault", help="We spoiled it: a new journey is ours to pay.")
-    ] = False,
+    our_fault: Annotated[bool, typer.Option("--our-fault", help="We spoiled it: sent again at our cost.")] = False,
     recipient: Annotated[str | None, typer.Option("--new-recipient", help="Receiver there; the same if none.")] = None,
-    street: Annotated[
-        str | None, typer.Option("--new-street", help="The street or box that the carrier names.")
-    ] = None,
+    street: Annotated[str | None, typer.Option("--new-street", help="Street or box that the carrier names.")] = None,
     postcode: Annotated[str | None, typer.Option("--new-postcode", help="Its postcode.")] = None,
     city: Annotated[str | None, typer.Option("--new-city", help="Its city.")] = None,
     by: By,
@@ -58,7 +55,7 @@ def scan(
     with at_work(by, dry_run=dry_run) as house:
         if code is None:
             return _scan_tray(house, reason, as_json=as_json)
-        address = _new_address(house, code, recipient, street, postcode, city)
+        address = _new_address(house, code, recipient, street=street, postcode=postcode, city=city)
         scanned = _scan_one(house, code, reason, new_address=address, our_fault=our_fault)
     document = scanned.model_dump(mode="json") | {"dry_run": dry_run}
     return answer(document, [line(_words(scanned))], as_json=as_json)
@@ -72,24 +69,18 @@ def _scan_one(
     return scan_return(house, code, reason=reason, new_address=new_address, our_fault=our_fault)
 
 
-def _new_address(
-    house: "House", code: str, recipient: str | None, street: str | None, postcode: str | None, city: str | None
-) -> "Address | None":
-    """The address of the options; None when none is given. Raises Refused `address.malformed`."""
-    from cards.address import Address
+def _new_address(house: "House", code: str, recipient: str | None, **place: str | None) -> "Address | None":
+    """The address of the options, in the country of the old one; None when none is given.
+
+    Raises Refused `address.malformed`.
+    """
     from flows.stages.returns import address_of_letter
 
-    given = {"--new-street": street, "--new-postcode": postcode, "--new-city": city}
-    if not any([recipient, *given.values()]):
+    if not any([recipient, *place.values()]):
         return None
-    missing = [option for option, text in given.items() if not (text or "").strip()]
-    if missing:
-        raise Refused(
-            "address.malformed", "the new address is not whole", field=missing[0], fix=f"give {', '.join(missing)} too"
-        )
     known = address_of_letter(house, code)
-    fields = {"street": street, "postcode": postcode, "city": city, "recipient": recipient or known.recipient}
-    return Address.model_validate(known.model_dump() | {"care_of": None} | fields)
+    kept = {"recipient": recipient or known.recipient, "attention": known.attention, "country": known.country}
+    return address_given("new-", **kept, **place)
 
 
 def _words(scanned: "Scanned") -> str:

@@ -33,7 +33,7 @@ def list_shipments(
         str | None, typer.Option("--state", metavar="STATE", help="Only letters in this state, e.g. posted.")
     ] = None,
     at: Annotated[
-        str | None, typer.Option("--at", metavar="PLACE", help="Only letters that are there: delivered, returning, …")
+        str | None, typer.Option("--at", metavar="PLACE", help="Only letters that are there: delivered, returning.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:
