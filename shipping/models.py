@@ -194,11 +194,12 @@ class LetterCard(_Frozen):
 
 
 class Booking(_Frozen):
-    """The carrier's answer: its consignment number and the label it printed, when it printed one."""
+    """The carrier's answer: its consignment number, the label it printed, when it printed one, and what that bears."""
 
     key: str
     consignment: str
     label: bytes | None = None
+    packages: tuple[str, ...] = ()
 
 
 class PostageCharge(_Frozen):

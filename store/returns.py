@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, or_, select, update
+from sqlalchemy import Select, Text, and_, exists, or_, select, type_coerce, update
 
 from cards.blanks import BlankAccount
+from cards.effects import EffectKind
 from cards.life import Card, CardState, HoldReason
 from shipping.models import Shipment, ShipmentState
 from shipping.returns import LetterReturn
 from store.cards import card_of
-from store.tables import blank_moves, cards, orders, shipment_cards, shipments
+from store.tables import blank_moves, cards, effects, orders, shipment_cards, shipments
 from store.tracking_tables import letter_returns
 from store.transaction import Transaction
 
@@ -50,6 +51,15 @@ class Returns:
         named = or_(shipments.c.shipment_id == code, shipments.c.booking == code)
         query = select(shipments.c.shipment_id).where(shipments.c.number == number if number is not None else named)
         return self._tx.connection.scalar(query.order_by(shipments.c.shipment_id).limit(1))
+
+    def shipment_labelled(self, number: str) -> str | None:
+        """The id of the letter whose label by the carrier bears this number; None without one.
+
+        It stands in the answer to the booking alone: whoever holds a letter in their hand can wait for a look at all.
+        """
+        told = type_coerce(effects.c.answer, Text).contains(f'"{number}"', autoescape=True)
+        query = select(effects.c.subject).where(effects.c.kind == EffectKind.BOOK, told)
+        return self._tx.connection.scalar(query.order_by(effects.c.subject).limit(1))
 
     def in_custody(self, shipment_id: str | None = None) -> list[Card]:
         """Cards of returned letters that lie in the house, by id: neither on their way again nor destroyed."""

@@ -22,7 +22,7 @@ from flows.stages.reship import send_again, still_valid
 from flows.stages.return_mail import plan_mails
 from shipping.addresses import read_address
 from shipping.models import Shipment, ShipmentState
-from shipping.numbers import shipment_number
+from shipping.numbers import is_s10, is_sscc, shipment_number
 from shipping.returns import UNSTATED, LetterReturn, ReturnRule, carriers_number, read_reason, rule_of
 from store.database import UnitOfWork
 from store.orders import StoredOrder
@@ -77,6 +77,8 @@ def _letter(uow: UnitOfWork, code: str) -> Shipment:
     """The letter of a scanned code, posted. Raises Refused `return.code_unknown`, `return.never_posted`."""
     text = carriers_number(code)
     shipment_id = uow.returns.shipment_of(number=shipment_number(text), code=text)
+    if shipment_id is None and (is_s10(text) or is_sscc(text)):
+        shipment_id = uow.returns.shipment_labelled(text)
     if shipment_id is None:
         raise Refused(
             "return.code_unknown",

@@ -194,7 +194,7 @@ def _booked(house: House, shipment: Shipment, booking: Booking) -> Answer:
     if booking.label is not None and booking.label != label(shipment):
         name = f"carrier_label/{shipment.shipment_id}"
         keep(house, [shelf(house, document_id=name, subject=name, data=booking.label, suffix="pdf")], "kept")
-    return {"consignment": booking.consignment}
+    return {"consignment": booking.consignment, "packages": list(booking.packages)}
 
 
 def settle_booking(house: House, shipment_id: str, *, consignment: str | None) -> Tally:

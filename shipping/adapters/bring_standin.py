@@ -41,6 +41,12 @@ class Fault(StrEnum):
     NO_JSON = "no_json"  # done, and answered in words
 
 
+def package_number(consignment: str) -> str:
+    """The SSCC on the label of a consignment's one package."""
+    body = f"3{consignment[:-1]}"
+    return body + check_digit(body)
+
+
 class _Reply:
     """Status, body and headers of an answer."""
 
@@ -165,7 +171,7 @@ class BringStandIn:
                 "tracking": "https://t.example",
             },
             "dateAndTimes": {"earliestPickup": None, "expectedDelivery": 1795600000000},
-            "packages": [{"packageNumber": f"3{number}", "correlationId": key}],
+            "packages": [{"packageNumber": package_number(number), "correlationId": key}],
         }
         answer = {"confirmation": confirmation, "errors": None, "correlationId": key, "carbonFootprint": "0"}
         self.bookings.append(
@@ -177,7 +183,8 @@ class BringStandIn:
 def _webhook(consignment: str, event: _Json) -> bytes:
     """An event as Event Cast writes it: UTC, with fields that nobody announced."""
     at = datetime.fromisoformat(event["dateIso"]).astimezone(UTC)
-    told = {"status": event["status"], "id": "hook-1", "shipment": consignment, "package": f"3{consignment}"}
+    package = package_number(consignment)
+    told = {"status": event["status"], "id": "hook-1", "shipment": consignment, "package": package}
     times = {"created": f"{at:%Y-%m-%dT%H:%M:%SZ}", "pushed": f"{at + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"}
     return json.dumps(told | times | {"new": {"a": 1}}).encode()
 

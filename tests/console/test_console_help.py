@@ -26,6 +26,8 @@ LOOKS_ONLY = {
     ("businesses", "list"),
     ("addresses", "flagged"),
     ("shipments", "list"),
+    ("postage", "quote"),
+    ("postcodes", "ask"),
     ("shipments", "show"),
     ("returns", "list"),
     ("invoices", "list"),

@@ -20,7 +20,7 @@ from flows.stages.returns import scan_return
 from flows.stages.tracking import LOOK_AGAIN, LOOK_FOR, TRACK, take_push
 from shipping.adapters.bring import BringCarrier
 from shipping.adapters.bring_http import BringOptions
-from shipping.adapters.bring_standin import CUSTOMER, KEY, UID, BringStandIn, Fault
+from shipping.adapters.bring_standin import CUSTOMER, KEY, UID, BringStandIn, Fault, package_number
 from shipping.tracking import TrackingEvent
 from tests.flows.mailroom import MONDAY, OLD, a_mailroom, posted, prove, ship, states, whole
 
@@ -210,3 +210,10 @@ def test_what_cannot_be_kept_is_told_again(house: House, standin: BringStandIn) 
     answers = iter([_poster(down), _poster(down), _poster(house)])
     assert standin.push(booking, lambda body: next(answers)(body)) == [503, 503, 200]  # noqa: PLW0108 -- a new one each call
     assert letter_view(house, letter).where == "returning"
+
+
+def test_the_label_of_the_carrier_finds_a_returned_letter(house: House, standin: BringStandIn) -> None:
+    letter, _ = posted(house, "A-1")
+    posted(house, "A-2")
+    on_label = package_number(_booking(house, letter))
+    assert scan_return(house, f"]C100{on_label}", reason="02").shipment_id == letter
