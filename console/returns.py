@@ -84,11 +84,14 @@ def _new_address(house: "House", code: str, recipient: str | None, **place: str 
 
 
 def _words(scanned: "Scanned") -> str:
+    from shipping.returns import read_reason
+
+    why = f"{scanned.reason}, {read_reason(scanned.reason).english}"
     if scanned.already:
-        return f"{scanned.shipment_id} was taken back before ({scanned.reason}): nothing was changed"
+        return f"{scanned.shipment_id} was taken back before ({why}): nothing was changed"
     counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in scanned.counts.items())
     flag = "; its address is flagged" if scanned.flagged else ""
-    return f"{scanned.shipment_id} is back ({scanned.reason}): {counts}{flag}"
+    return f"{scanned.shipment_id} is back ({why}): {counts}{flag}"
 
 
 # --- a tray ----------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from cards.errors import Refused
 from cards.identifiers import normalised_card_number
 from cards.life import PRODUCTION, Card, CardEvent, CardState, Hold, HoldReason, chained, may_step
 from shipping.models import ComingOrder, WaitingCard
+from store.second_journeys import back_by_our_fault
 from store.tables import batch_cards, card_events, cards, orders, prints, shipment_cards
-from store.tracking_tables import letter_returns
 from store.transaction import Transaction
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -24,14 +24,6 @@ FOUND_MAX = 50
 _IDS_A_QUERY = 500  # SQLite takes a limited number of parameters in one statement
 _IN_PRODUCTION = PRODUCTION[: PRODUCTION.index(CardState.PROVED)]
 _MAY_NOT_WAIT = or_(cards.c.replaces.is_not(None), exists().where(shipment_cards.c.card_id == cards.c.card_id))
-_LAST_RETURN = (  # whether the letter that it came back in last was our fault
-    select(letter_returns.c.at_our_cost)
-    .join(shipment_cards, shipment_cards.c.shipment_id == letter_returns.c.shipment_id)
-    .where(shipment_cards.c.card_id == cards.c.card_id)
-    .order_by(letter_returns.c.returned_at.desc())
-    .limit(1)
-    .scalar_subquery()
-)
 _FIXED = {"card_id", "order_number", "line", "state", "hold", "resumes_in"}
 _CHANGEABLE = frozenset(Card.model_fields) - _FIXED
 _NOT_HELD = {"hold_reason": None, "hold_detail": None, "hold_field": None, "hold_fix": None, "resumes_in": None}
@@ -401,20 +393,22 @@ class Cards:
         """Proved cards for these valid addresses, those for one address side by side."""
         of_order = (cards.c.order_number, orders.c.address_key, orders.c.approved_at)
         query = (
-            select(cards.c.card_id, *of_order, _MAY_NOT_WAIT, _LAST_RETURN)
+            select(cards.c.card_id, *of_order, _MAY_NOT_WAIT)
             .join(orders, orders.c.order_number == cards.c.order_number)
             .where(cards.c.state == CardState.PROVED, orders.c.address_valid, orders.c.address_key.in_(keys))
             .order_by(orders.c.address_key, cards.c.order_number, cards.c.line, cards.c.card_id)
         )
+        rows = self._tx.connection.execute(query).all()
+        ours = back_by_our_fault(self._tx, [row[0] for row in rows if row[4]])
         return [
             WaitingCard(
                 card_id=row[0],
                 order_number=row[1],
                 address_key=row[2],
                 ordered_on=None if row[4] else oslo_day(row[3]),
-                at_our_cost=bool(row[5]),
+                at_our_cost=row[0] in ours,
             )
-            for row in self._tx.connection.execute(query)
+            for row in rows
         ]
 
     def coming_to_waiting(self) -> list[ComingOrder]:

@@ -12,6 +12,7 @@ from cards.life import Card, CardState, HoldReason
 from shipping.models import Shipment, ShipmentState
 from shipping.returns import LetterReturn
 from store.cards import card_of
+from store.second_journeys import back_by_our_fault
 from store.tables import blank_moves, cards, effects, orders, shipment_cards, shipments
 from store.tracking_tables import letter_returns
 from store.transaction import Transaction
@@ -77,18 +78,8 @@ class Returns:
         return [card_of(row) for row in self._tx.connection.execute(query).mappings()]
 
     def at_our_cost(self, shipment: Shipment) -> set[str]:
-        """The cards of a letter that came back before it, in a letter whose second journey is ours to pay."""
-        before = (
-            select(shipment_cards.c.card_id, letter_returns.c.at_our_cost)
-            .join(letter_returns, letter_returns.c.shipment_id == shipment_cards.c.shipment_id)
-            .where(shipment_cards.c.card_id.in_(shipment.card_ids))
-            .where(shipment_cards.c.shipment_id != shipment.shipment_id)
-            .order_by(letter_returns.c.returned_at)
-        )
-        if shipment.posted_at is not None:
-            before = before.where(letter_returns.c.returned_at <= shipment.posted_at)
-        last = {row[0]: row[1] for row in self._tx.connection.execute(before)}
-        return {card_id for card_id, ours in last.items() if ours}
+        """The cards of a posted letter that are in it because an earlier one came back by our fault."""
+        return back_by_our_fault(self._tx, shipment.card_ids, until=shipment.posted_at)
 
     def was_posted(self, card_id: str) -> bool:
         """True when the card left the house at least once."""

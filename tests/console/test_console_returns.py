@@ -50,7 +50,7 @@ def test_a_tray_for_people_is_loud_about_a_stranger(
 ) -> None:
     _types(monkeypatch, "S00000001", "somebody else's")
     said = terminal("returns", "scan", "--reason", "02")
-    assert "S-000001 is back (02): 1 returned; its address is flagged" in said.words
+    assert "S-000001 is back (02, addressee has moved): 1 returned; its address is flagged" in said.words
     assert "return.code_unknown" in said.words
     assert said.code == 3
 

@@ -6,6 +6,8 @@ A card that was blocked, replaced, reported faulty or has expired meanwhile is n
 import email
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from email.policy import default
 from pathlib import Path
@@ -387,6 +389,40 @@ def test_a_card_that_never_left_is_not_blocked(house: House) -> None:
     with pytest.raises(Refused) as refused:
         block(house, card, why="lost")
     assert refused.value.code == "card.not_blockable"
+
+
+def test_a_block_and_a_booking_at_the_same_moment(house: House) -> None:
+    """Whoever is first: the card leaves and is blocked then, or it never leaves."""
+    for round_ in range(3):
+        letter, (bad, good) = posted(house, f"A-{round_}", cards=2)
+        scan_return(house, letter, reason="49")
+        with ThreadPoolExecutor(2) as two:
+            shipping = two.submit(ship, house)
+            blocking = two.submit(_block_at_last, house, bad)
+            shipping.result(), blocking.result()
+        ship(house)
+        assert states(house, [bad, good]) == ["blocked", "posted"]
+        with house.store.read() as uow:
+            left = [s.shipment_id for s in uow.shipments.all() if s.booking and bad in s.card_ids]
+        assert _journal(house, bad).count("posted") == len(left)
+    assert whole(house)
+
+
+def _block_at_last(house: House, card_id: str) -> None:
+    """As a person does who is told that the letter is being booked at this moment."""
+    while True:
+        with suppress(Unavailable):
+            block(house, card_id, why="lost")
+            return
+
+
+def test_two_benches_take_one_letter_back_once(house: House) -> None:
+    letter, cards = posted(house, cards=2)
+    with ThreadPoolExecutor(4) as benches:
+        scans = list(benches.map(lambda _: scan_return(house, letter, reason="02"), range(4)))
+    assert sorted(scan.already for scan in scans) == [False, True, True, True]
+    assert [_journal(house, card).count("returned") for card in cards] == [1, 1]
+    assert whole(house)
 
 
 # --- the mail --------------------------------------------------------------------------------------------------
