@@ -79,7 +79,7 @@ class Returns:
 
     def at_our_cost(self, shipment: Shipment) -> set[str]:
         """The cards of a posted letter that are in it because an earlier one came back by our fault."""
-        return back_by_our_fault(self._tx, shipment.card_ids, until=shipment.posted_at)
+        return back_by_our_fault(self._tx, shipment.card_ids, before=shipment)
 
     def was_posted(self, card_id: str) -> bool:
         """True when the card left the house at least once."""

@@ -1,10 +1,10 @@
 """Whose fault it was that a card has to be sent again: by the last of its letters that came back."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import select
 
+from shipping.models import Shipment
 from store.tables import shipment_cards
 from store.tracking_tables import letter_returns
 from store.transaction import Transaction
@@ -12,8 +12,8 @@ from store.transaction import Transaction
 _IDS_A_QUERY = 500  # SQLite takes a limited number of parameters in one statement
 
 
-def back_by_our_fault(tx: Transaction, card_ids: Sequence[str], *, until: datetime | None = None) -> set[str]:
-    """Those of the cards whose last letter back (`until` an instant, when given) is sent again at our cost."""
+def back_by_our_fault(tx: Transaction, card_ids: Sequence[str], *, before: Shipment | None = None) -> set[str]:
+    """Those of the cards whose last letter back (`before` a posted one, when given) is sent again at our cost."""
     last: dict[str, bool] = {}
     for start in range(0, len(card_ids), _IDS_A_QUERY):
         query = (
@@ -22,7 +22,8 @@ def back_by_our_fault(tx: Transaction, card_ids: Sequence[str], *, until: dateti
             .where(shipment_cards.c.card_id.in_(card_ids[start : start + _IDS_A_QUERY]))
             .order_by(letter_returns.c.returned_at)
         )
-        if until is not None:
-            query = query.where(letter_returns.c.returned_at <= until)
+        if before is not None:
+            earlier = letter_returns.c.returned_at <= before.posted_at
+            query = query.where(earlier, letter_returns.c.shipment_id != before.shipment_id)
         last |= {row[0]: row[1] for row in tx.connection.execute(query)}
     return {card_id for card_id, ours in last.items() if ours}

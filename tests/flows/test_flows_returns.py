@@ -269,6 +269,15 @@ def test_our_own_fault_costs_the_payer_nothing(house: House) -> None:
     assert whole(house)
 
 
+def test_the_first_postage_stays_the_payers_when_the_letter_came_back_by_our_fault(house: House) -> None:
+    letter, _ = posted(house)
+    scan_return(house, letter, our_fault=True)
+    ship(house)
+    assert [lines[-1] for lines in _invoiced(house)] == [("postage", letter)]
+    with house.store.read() as uow:
+        assert [charge.fault_reship for charge in uow.postage.charges()] == [False]
+
+
 def test_company_in_the_letter_pays_its_own_share_only(house: House) -> None:
     letter, _ = posted(house)
     _invoiced(house)
