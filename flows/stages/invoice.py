@@ -90,7 +90,9 @@ def _issue_one(
     uow.ledger.post(entries_of_invoice(invoice))
     for line in invoice.lines:
         if line.kind is LineKind.POSTAGE and line.shipment_id:
-            uow.postage.add_charge(_charge(invoice, line, letters[line.shipment_id]))
+            charge = _charge(invoice, line, letters[line.shipment_id])
+            ours = _is_ours(uow, charge.order_number, letters[line.shipment_id])
+            uow.postage.add_charge(charge.model_copy(update={"fault_reship": ours}))
     plan_delivery(house, uow, invoice)
 
 
@@ -120,7 +122,7 @@ def _charge(invoice: Invoice, line: InvoiceLine, shipment: Shipment) -> PostageC
         zone=zone_of(shipment.address.country),
         weight_g=shipment.weight_g,
         thickness_mm=shipment.thickness_mm,
-        cards=_cards_of_order(order_number, shipment),
+        cards=len(_cards_of_order(order_number, shipment)),
         charged_net_ore=line.net_ore,
         vat_ore=vat_ore(line.net_ore, line.vat_percent),
         vat_percent=line.vat_percent,
@@ -133,8 +135,14 @@ def _charge_id(invoice: Invoice, order_number: str, shipment: Shipment) -> str:
     return name if len(invoice.order_numbers) == 1 else f"{name}/{order_number}"
 
 
-def _cards_of_order(order_number: str, shipment: Shipment) -> int:
-    return sum(card_id.rpartition("-")[0] == order_number for card_id in shipment.card_ids)
+def _is_ours(uow: UnitOfWork, order_number: str, shipment: Shipment) -> bool:
+    """True when the order's cards are in the letter only because an earlier one came back by our fault."""
+    cards = _cards_of_order(order_number, shipment)
+    return bool(cards) and cards <= uow.returns.at_our_cost(shipment)
+
+
+def _cards_of_order(order_number: str, shipment: Shipment) -> set[str]:
+    return {card_id for card_id in shipment.card_ids if card_id.rpartition("-")[0] == order_number}
 
 
 INVOICE = (Stage("issue", _to_issue, _issue), *DELIVERY)
