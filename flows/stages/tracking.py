@@ -47,9 +47,9 @@ def _ask(house: House, chunk: Chunk) -> Tally:
             problems.append(Problem.of(letter.shipment_id, fault))
             break
     with house.store.begin() as uow:
-        new = [_keep(house, uow, event, told_by="poll") for _, events in told for event in events]
+        new = [sum(_keep(house, uow, event, told_by="poll") for event in events) for _, events in told]
         uow.tracking.looked([letter.shipment_id for letter, _ in told])
-    return tally(["looked_at"] * len(told) + ["seen"] * sum(new), problems)
+    return tally(["seen"] * sum(new) + ["already_known"] * new.count(0), problems)
 
 
 # --- told ------------------------------------------------------------------------------------------------------
