@@ -49,7 +49,10 @@ class Tracking:
         return found
 
     def due(self, *, looked_before: datetime, posted_after: datetime, limit: int) -> list[str]:
-        """Posted letters to ask about, the one looked at longest ago first: not at an end, not back with us."""
+        """Posted letters to ask about, the one looked at longest ago first: not at an end, not back with us.
+
+        One that was posted later than `looked_before` is left alone: nobody has seen it yet.
+        """
         end = tracking_events.alias("end")
         back = tracking_events.alias("back")
         turned = select(back.c.event_id).where(
@@ -59,14 +62,13 @@ class Tracking:
             end.c.booking == shipments.c.booking, end.c.status.in_(ENDS), ~turned.exists()
         )
         returned = select(letter_returns.c.shipment_id).where(letter_returns.c.shipment_id == shipments.c.shipment_id)
-        looked_at = func.coalesce(tracking_looks.c.looked_at, "")
+        last = func.coalesce(tracking_looks.c.looked_at, shipments.c.posted_at)
         query = (
             select(shipments.c.shipment_id)
             .outerjoin(tracking_looks, tracking_looks.c.shipment_id == shipments.c.shipment_id)
             .where(shipments.c.state == ShipmentState.POSTED, shipments.c.posted_at > posted_after)
-            .where((tracking_looks.c.looked_at.is_(None)) | (tracking_looks.c.looked_at <= looked_before))
-            .where(~ended.exists(), ~returned.exists())
-            .order_by(looked_at, shipments.c.posted_at, shipments.c.shipment_id)
+            .where(last <= looked_before, ~ended.exists(), ~returned.exists())
+            .order_by(last, shipments.c.shipment_id)
             .limit(limit)
         )
         return list(self._tx.connection.scalars(query))
