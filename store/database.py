@@ -119,6 +119,8 @@ class UnitOfWork:
     def carrier_numbers(self) -> CarrierNumbers:
         """Number ranges of the carrier."""
         return CarrierNumbers(self._tx)
+
+    @cached_property
     def tracking(self) -> Tracking:
         """What the carrier saw of them."""
         return Tracking(self._tx)

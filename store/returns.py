@@ -12,6 +12,7 @@ from cards.life import Card, CardState, HoldReason
 from shipping.models import Shipment, ShipmentState
 from shipping.returns import LetterReturn
 from store.cards import card_of
+from store.number_tables import carrier_numbers
 from store.second_journeys import back_by_our_fault
 from store.tables import blank_moves, cards, effects, orders, shipment_cards, shipments
 from store.tracking_tables import letter_returns
@@ -54,10 +55,15 @@ class Returns:
         return self._tx.connection.scalar(query.order_by(shipments.c.shipment_id).limit(1))
 
     def shipment_labelled(self, number: str) -> str | None:
-        """The id of the letter whose label by the carrier bears this number; None without one.
+        """The id of the letter whose label bears this number of the carrier's; None without one.
 
-        It stands in the answer to the booking alone: whoever holds a letter in their hand can wait for a look at all.
+        On our label it is one of the ranges that we were given. On the carrier's own it stands in the answer to the
+        booking alone: whoever holds a letter in their hand can wait for a look at all.
         """
+        ours = select(carrier_numbers.c.shipment_id).where(carrier_numbers.c.number == number)
+        given = self._tx.connection.scalar(ours)
+        if given is not None:
+            return str(given)
         told = type_coerce(effects.c.answer, Text).contains(f'"{number}"', autoescape=True)
         query = select(effects.c.subject).where(effects.c.kind == EffectKind.BOOK, told)
         return self._tx.connection.scalar(query.order_by(effects.c.subject).limit(1))

@@ -8,6 +8,7 @@ from cards.effects import EffectKind, EffectState
 from cards.errors import Refused, Unavailable
 from cards.life import Card, CardState
 from flows.house import House
+from flows.stages.pack import booking_key
 from store.database import UnitOfWork
 
 _IN_THE_FIELD = (CardState.POSTED, CardState.RETURNED, CardState.REPLACED)
@@ -22,7 +23,7 @@ def block(house: House, card_id: str, *, why: str) -> Card:
     if not why.strip():
         raise Refused("card.block_why", "no reason is given", field="--why", fix="say why: lost, stolen, has left")
     with house.store.begin() as uow:
-        (card,) = uow.cards.locked_many([card_id]) or (uow.cards.get(card_id),)
+        card = _held_fast(uow, card_id)
         _refuse_unblockable(uow, card)
         if card.state is CardState.PACKED:
             _take_apart(house, uow, card)
@@ -30,6 +31,14 @@ def block(house: House, card_id: str, *, why: str) -> Card:
             card_id, card.state, CardState.BLOCKED, actor=house.actor, what="blocked", details={"why": why.strip()}
         )
         return uow.cards.get(card_id)
+
+
+def _held_fast(uow: UnitOfWork, card_id: str) -> Card:
+    """The card, locked after the letter that it lies in: whoever posts that letter locks in this order too."""
+    card = uow.cards.get(card_id)
+    if card.state is CardState.PACKED and card.shipment_id is not None:
+        uow.shipments.locked(card.shipment_id)
+    return uow.cards.locked_many([card_id])[0]
 
 
 def _refuse_unblockable(uow: UnitOfWork, card: Card) -> None:
@@ -46,7 +55,7 @@ def _refuse_unblockable(uow: UnitOfWork, card: Card) -> None:
 def _take_apart(house: House, uow: UnitOfWork, card: Card) -> None:
     """Cancel the letter, its other cards wait for another. Raises Unavailable `card.letter_leaving`."""
     shipment_id = card.shipment_id or ""
-    key = f"book:{shipment_id}"
+    key = booking_key(shipment_id)
     uow.effects.plan(key, EffectKind.BOOK, shipment_id, {"shipment": shipment_id})
     if not uow.effects.start(key):
         raise Unavailable(

@@ -34,6 +34,7 @@ from flows.stages.rekey import rekey_addresses
 from flows.stages.reship import reship
 from flows.stages.returns import returns_in_short, scan_return, waiting_returns
 from flows.stages.ship import SHIP
+from shipping.number_ranges import NumberKind
 from shipping.numbers import shipment_code
 from store.tables import shipments
 from tests.flows.mailroom import MONDAY, NEW, a_mailroom, posted, prove, ship, states, whole
@@ -86,6 +87,16 @@ def test_any_number_on_the_envelope_finds_the_letter(house: House) -> None:
         booking = str(uow.shipments.get(letter).booking)
     for code in (letter.lower(), f"00{booking}" if len(booking) == 18 else booking, f" {booking[:4]} {booking[4:]}"):
         assert scan_return(house, code).shipment_id == letter
+
+
+def test_the_carriers_number_on_our_label_finds_the_letter(tmp_path: Path, database_url: str) -> None:
+    with a_mailroom(tmp_path, database_url, carrier_numbers="s10") as house:
+        with house.store.begin() as uow:
+            uow.carrier_numbers.add(NumberKind.S10, "RR", 47312482, 47312490, source="a letter", by="kari")
+        letter, _ = posted(house)
+        with house.store.read() as uow:
+            number = str(uow.carrier_numbers.of_shipment(letter))
+        assert scan_return(house, f"{number}C", reason="02").shipment_id == letter  # as Code 39 is read, with its check
 
 
 @pytest.mark.parametrize(
@@ -360,14 +371,14 @@ def test_an_expired_card_is_not_worth_a_stamp(tmp_path: Path) -> None:
         assert [each.due for each in waiting_returns(house)] == [(cards[0],)]
 
 
-@pytest.mark.parametrize("stages", [0, 1, 2, 3])
+@pytest.mark.parametrize("stages", [0, 1, 2, 4, 5])
 def test_a_card_blocked_on_its_way_out_again_stops_its_letter(house: House, stages: int) -> None:
-    """Proved, packed, lettered, and packed with a booking planned: the letter falls, the others go in the next."""
+    """Proved, planned, lettered, closed, or closed with its booking planned: the letter falls, the other card goes."""
     letter, (bad, good) = posted(house, cards=2)
     scan_return(house, letter, reason="49")
-    for stage in SHIP[1 : 1 + min(stages, 2)]:
+    for stage in SHIP[1 : 1 + min(stages, 4)]:
         run_stage(house, stage)
-    if stages == 3:
+    if stages == 5:
         with house.store.begin() as uow:
             second = str(uow.cards.get(bad).shipment_id)
             uow.effects.plan(f"book:{second}", EffectKind.BOOK, second, {"shipment": second})

@@ -15,7 +15,7 @@ from cards.adapters.system import SteadyClock
 from cards.errors import Unavailable
 from console.api import TRACKING_PATH, build_app
 from flows.house import House
-from flows.stages.letters import letter_view, list_letters
+from flows.stages.letter_views import letter_view, list_letters
 from flows.stages.line import run_stage
 from flows.stages.returns import scan_return
 from flows.stages.tracking import LOOK_AGAIN, LOOK_FOR, TRACK, take_push

@@ -235,7 +235,9 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
         "UPDATE blank_stock SET count = count - 1 WHERE account = 'good'",
         "INSERT INTO blank_stock VALUES ('L-1', 'destroyed', 1)",
     ),
-    "return.blocked": _does("DELETE FROM shipment_cards WHERE card_id = 'B-1-1'"),
+    "return.blocked": _does(
+        "DELETE FROM packing_scans WHERE card_id = 'B-1-1'", "DELETE FROM shipment_cards WHERE card_id = 'B-1-1'"
+    ),
     "return.lifted": _does(*_AN_EMPTY_LETTER, _came_back("S-3", lifted=f"{_AT}, NULL, 'it is right'")),
     "blanks.stock": _does("UPDATE blank_stock SET count = count + 1 WHERE account = 'vault'"),
     "blanks.negative": _does(
