@@ -134,7 +134,7 @@ class InvoiceTerms(_Frozen):
 
 
 class Uninvoiced(_Frozen):
-    """Cards of one order, posted at one instant, that are on no invoice."""
+    """Cards of one order, posted at one instant, that are on no invoice; none where only their postage is left."""
 
     order_number: str
     org_number: str

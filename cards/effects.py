@@ -54,6 +54,7 @@ class EffectKind(StrEnum):
     STRIPE_CREDIT = "stripe_credit"
     E_INVOICE = "e_invoice"
     FAULT_EVENT = "fault_event"
+    RETURN_MAIL = "return_mail"
 
 
 class Effect(BaseModel):

@@ -60,6 +60,8 @@ for _state in _MADE:  # a spoiled blank is made good: the same card is printed a
     _STEPS[_state] |= {CardState.RENDERED}
 _STEPS[CardState.HELD] = frozenset({*_UNPRINTED, *_MADE, CardState.CANCELLED})
 _STEPS[CardState.PACKED] |= {CardState.PROVED}  # taken out of a shipment that was never posted
+for _state in (CardState.PROVED, CardState.PACKED, CardState.HELD):  # came back, and is on its way to be sent again
+    _STEPS[_state] |= {CardState.BLOCKED}
 _STEPS[CardState.POSTED] = frozenset({CardState.RETURNED, CardState.FAULTY, CardState.BLOCKED, CardState.EXPIRED})
 _STEPS[CardState.RETURNED] = frozenset({CardState.PROVED, CardState.FAULTY, CardState.BLOCKED, CardState.EXPIRED})
 _STEPS[CardState.FAULTY] = frozenset({CardState.REPLACED, CardState.BLOCKED})
@@ -78,6 +80,7 @@ class HoldReason(StrEnum):
     NAME_GLYPH = "name_glyph"
     NAME_TOO_LONG = "name_too_long"
     ADDRESS_INVALID = "address_invalid"
+    ADDRESS_RETURNED = "address_returned"
     FACE_MISMATCH = "face_mismatch"
     CHIP_QUARANTINED = "chip_quarantined"
     CHIP_MISMATCH = "chip_mismatch"

@@ -21,7 +21,7 @@ from console.work import at_work
 if TYPE_CHECKING:
     from shipping.register import Register
 
-app = typer.Typer(no_args_is_help=True, help="Delivery addresses: check, rekey.")
+app = typer.Typer(no_args_is_help=True, help="Delivery addresses: check, rekey, flagged, clear.")
 _NOT_JSON = "give one JSON object a line with recipient, attention, care_of, street, postcode, city, country"
 _LINE_MAX = 65_536  # bytes: far more than seven fields need, and little to hold at a time
 _ROWS = 200  # addresses a table: a long list is shown as it is read
@@ -64,6 +64,35 @@ def rekey(by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
         done = rekey_addresses(house)
     shown = [table("Addresses", ("outcome", "count"), list(done.counts.items()), right=("count",))]
     return answer({"dry_run": dry_run, "counts": done.counts}, shown, as_json=as_json, problems=done.problems)
+
+
+@app.command("flagged")
+def flagged(as_json: AsJson = False) -> int:
+    """List the addresses that letters came back from: nothing is sent there."""
+    from cards.days import oslo_day
+
+    with at_work("reader") as house, house.store.read() as uow:
+        flags = uow.returns.all_flags()
+    rows = [(flag.address_key, flag.reason, flag.shipment_id, oslo_day(flag.returned_at)) for flag in flags]
+    document = {"flagged": [flag.model_dump(mode="json") for flag in flags]}
+    return answer(document, [table("Flagged", ("key", "reason", "letter", "back on"), rows)], as_json=as_json)
+
+
+@app.command("clear")
+def clear(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The address key, from `addresses flagged`.")],
+    why: Annotated[str, typer.Option("--why", help="How you know that the address is right.")],
+    by: By,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Lift the flag of an address that is right after all; its cards go on."""
+    from flows.stages.flags import clear_address
+
+    with at_work(by, dry_run=dry_run) as house:
+        done = clear_address(house, key, why=why)
+    shown = [table("Address", ("outcome", "count"), list(done.counts.items()), right=("count",))]
+    return answer({"dry_run": dry_run, "counts": done.counts}, shown, as_json=as_json)
 
 
 def _register(path: Path | None) -> "Register":

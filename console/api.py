@@ -1,8 +1,9 @@
 """The house's API: fault reports from gates and site systems, over HTTP, for whoever holds the token.
 
-POST /api/faults takes the JSON of a fault report; POST /api/stripe takes Stripe's webhooks, by their signature. It
-listens on this machine only unless a setting says otherwise; towards a network, a proxy that speaks TLS stands before
-it. Errors have the shape of the command line's.
+POST /api/faults takes the JSON of a fault report; POST /api/stripe takes Stripe's webhooks, by their signature; POST
+/api/tracking takes the carrier's, with a token of their own: who tells of letters reports no faults. It listens on
+this machine only unless a setting says otherwise; towards a network, a proxy that speaks TLS stands before it. Errors
+have the shape of the command line's.
 """
 # ruff: noqa: PLC0415 -- FastAPI and the rooms are brought along when the API runs: help must be quick
 
@@ -31,12 +32,14 @@ _STATUS = {
     "api.too_large": 413,
     "payments.webhook_signature": 400,
     "payments.webhook_unreadable": 400,
+    "tracking.push_unreadable": 400,
     "fault.report_key_reused": 409,
     "fault.count_missing": 409,
     "fault.count_differs": 409,
 }
 PATH = "/api/faults"
 STRIPE_PATH = "/api/stripe"
+TRACKING_PATH = "/api/tracking"
 
 
 def register(app: typer.Typer) -> None:
@@ -143,6 +146,16 @@ def build_app(house: "House", token: str) -> "FastAPI":
         outcome = await run_in_threadpool(take_webhook, house, await _body(request), signature)
         return JSONResponse({"event": outcome})
 
+    @app.post(TRACKING_PATH)
+    async def tracking(request: Request) -> Response:
+        """What is kept or known already is answered 200, also of a letter that is not ours; 503 is sent again."""
+        from flows.stages.tracking import take_push
+
+        pushes = house.settings.carrier_push_token
+        _check_token(request, pushes.get_secret_value() if pushes else None)
+        outcome = await run_in_threadpool(take_push, house, await _body(request))
+        return JSONResponse({"event": outcome})
+
     @app.exception_handler(HseCardError)
     async def refused(request: Request, fault: HseCardError) -> Response:
         return _refusal(fault)
@@ -150,7 +163,9 @@ def build_app(house: "House", token: str) -> "FastAPI":
     @app.exception_handler(HTTPException)
     async def astray(request: Request, fault: HTTPException) -> Response:
         wrong = Refused(
-            "api.no_such_path", f"{fault.detail}: only POST {PATH} and {STRIPE_PATH} are here", fix="see docs/faults.md"
+            "api.no_such_path",
+            f"{fault.detail}: only POST {PATH}, {STRIPE_PATH} and {TRACKING_PATH} are here",
+            fix="see docs/faults.md",
         )
         return _refusal(wrong)
 
@@ -193,9 +208,9 @@ def _nothing_taken(filed: "Filed") -> dict[str, Any]:
     return _words(fault) | {"problems": [problem.model_dump(mode="json") for problem in filed.problems]}
 
 
-def _check_token(request: "Request", token: str) -> None:
+def _check_token(request: "Request", token: str | None) -> None:
     given = request.headers.get("authorization", "").encode()
-    if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+    if not token or not hmac.compare_digest(given, f"Bearer {token}".encode()):
         raise Refused(
             "api.unauthorized", "the token is missing or wrong", field="Authorization", fix="send `Bearer TOKEN`"
         )

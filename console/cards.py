@@ -18,7 +18,7 @@ from console.work import at_work, card_named
 if TYPE_CHECKING:
     from cards.life import Card, CardEvent
 
-app = typer.Typer(no_args_is_help=True, help="Cards: find, show, correct, release, cancel, spoil.")
+app = typer.Typer(no_args_is_help=True, help="Cards: find, show, correct, release, cancel, block, spoil.")
 
 Which = Annotated[str, typer.Argument(metavar="CARD", help="The card number, or the card id (B-2026-000417-1).")]
 
@@ -167,6 +167,25 @@ def cancel(
 
     with at_work(by, dry_run=dry_run) as house:
         changed = call_off(house, card_named(house, card).card_id, why=why)
+    return _tell_changed(changed, as_json=as_json, dry_run=dry_run)
+
+
+@app.command()
+def block(
+    card: Which,
+    why: Annotated[str, typer.Option("--why", help="Lost, stolen, has left: stands in the journal.")],
+    by: By,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Block a card that has been posted: it is never sent again.
+
+    One that came back and lies in a letter again is taken out of it.
+    """
+    from flows.stages.block import block as shut
+
+    with at_work(by, dry_run=dry_run) as house:
+        changed = shut(house, card_named(house, card).card_id, why=why)
     return _tell_changed(changed, as_json=as_json, dry_run=dry_run)
 
 

@@ -46,6 +46,7 @@ from console import (
     refunds,
     returns,
     serve,
+    shipments,
     status,
 )
 from console.answer import DEFECT, PIPE_CLOSED, STOPPED, answer_error, answer_words
@@ -75,6 +76,8 @@ app.add_typer(encoders.app, name="encoders", rich_help_panel=WORK)
 app.add_typer(chip.app, name="chip", rich_help_panel=ORDERS)
 app.add_typer(blanks.app, name="blanks", rich_help_panel=ORDERS)
 line.register(app)
+app.add_typer(shipments.app, name="shipments", rich_help_panel=WORK)
+app.add_typer(returns.app, name="returns", rich_help_panel=WORK)
 app.add_typer(refunds.app, name="refunds", rich_help_panel=MONEY)
 app.add_typer(postage.app, name="postage", rich_help_panel=MONEY)
 app.add_typer(invoices.app, name="invoices", rich_help_panel=MONEY)
@@ -84,7 +87,7 @@ app.add_typer(documents.app, name="documents", rich_help_panel=MONEY)
 app.add_typer(payments.app, name="payments", rich_help_panel=MONEY)
 app.add_typer(bank.app, name="bank", rich_help_panel=MONEY)
 app.add_typer(numbers.app, name="numbers", rich_help_panel=WORK)
-for part in (packing, returns, status, doctor, serve, api, demo):
+for part in (packing, shipments, status, doctor, serve, api, demo):
     part.register(app)
 
 

@@ -58,7 +58,10 @@ def reissue(by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
 
 
 def reconcile(by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
-    """Settle what was sent without an answer by asking the other side."""
+    """Settle what was sent without an answer by asking the other side.
+
+    Asks the carrier where letters are, and orderers where returned cards go.
+    """
     return run_named("reconcile", by=by, as_json=as_json, dry_run=dry_run)
 
 

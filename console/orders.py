@@ -93,10 +93,13 @@ def readdress(
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> int:
-    """Send an order to another address; cards held for the old one go on."""
-    from flows.stages.intake import readdress as send_elsewhere
+    """Send an order to another address; cards held for the old one go on.
 
-    address = _address(
+    Cards of it that came back in the post are sent again.
+    """
+    from flows.stages.readdress import readdress as send_elsewhere
+
+    address = address_given(
         recipient=recipient,
         attention=attention,
         care_of=care_of,
@@ -107,13 +110,14 @@ def readdress(
     )
     with at_work(by, dry_run=dry_run) as house:
         done = send_elsewhere(house, number, address)
-    words = f"order {number}: new address, {done.counts.get('released', 0)} cards go on"
+    go_on, again = (done.counts.get(outcome, 0) for outcome in ("released", "sent_again"))
+    words = f"order {number}: new address, {go_on} cards go on, {again} are sent again"
     document = {"dry_run": dry_run, "order_number": number, "counts": done.counts}
     return answer(document, [line(f"would be done: {words}" if dry_run else words)], as_json=as_json)
 
 
-def _address(**fields: str | None) -> "Address":
-    """The address of the options. Raises Refused `address.malformed` naming the option."""
+def address_given(prefix: str = "", **fields: str | None) -> "Address":
+    """The address of the options, whose names may bear a prefix. Raises Refused `address.malformed`, naming one."""
     from pydantic import ValidationError
 
     from cards.address import Address
@@ -126,6 +130,6 @@ def _address(**fields: str | None) -> "Address":
         raise Refused(
             "address.malformed",
             first["msg"],
-            field=f"--{str(first['loc'][0]).replace('_', '-')}",
+            field=f"--{prefix}{str(first['loc'][0]).replace('_', '-')}",
             fix="give every line 1 to 200 characters and the country as two letters",
         ) from None

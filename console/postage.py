@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 -- the stages bring the heavy rooms along: help must be quick
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +13,15 @@ from rich.console import RenderableType
 from cards.errors import Refused
 from console.answer import answer
 from console.options import AsJson, By, DryRun, day_of
-from console.show import bare, line, table
+from console.show import bare, facts, kroner, line, table
 from console.work import at_work
 
 if TYPE_CHECKING:
     from shipping.models import TariffRow
 
 app = typer.Typer(
-    no_args_is_help=True, help="Postage: import earlier charges, tariffs of a day, mail that waits for company."
+    no_args_is_help=True,
+    help="Postage: import earlier charges, tariffs of a day, mail that waits for company, quote a letter.",
 )
 
 
@@ -122,6 +124,32 @@ def _tariffs_shown(day: date, found: Sequence[tuple["TariffRow", bool]]) -> list
         *(line(text, "dim") for text in sources),
         *(line(text, "yellow") for text in unknown),
     ]
+
+
+@app.command("quote")
+def quote_postage(
+    *,
+    postcode: Annotated[str, typer.Option("--postcode", help="Where to: a Norwegian postcode, as text.")],
+    cards: Annotated[int, typer.Option("--cards", min=1, max=1000, help="How many cards the letter holds.")] = 1,
+    day: Annotated[str | None, typer.Option("--on", metavar="DAY", help="The posting day; today if none.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say what a letter to Norway costs, by our tariff and by the carrier.
+
+    The carrier is asked where HSECARD_CARRIER is bring, for the product in
+    HSECARD_CARRIER_PRODUCT. Amounts are net of VAT.
+    """
+    from flows.stages.quote import quote
+
+    with at_work("reader") as house:
+        said = quote(house, to_postcode=postcode, cards=cards, day=day_of(day, "on") if day else None)
+    pairs = {
+        "letter": f"{cards} cards, {said.weight_g:g} g, {said.thickness_mm:g} mm",
+        "our tariff": kroner(said.tariff_net_ore) if said.tariff_net_ore is not None else f"none: {said.why_none}",
+        "row": said.tariff,
+        "the carrier": said.carrier_words(kroner),
+    }
+    return answer(asdict(said), [facts(f"A letter to {postcode} on {said.day}", pairs)], as_json=as_json)
 
 
 def read_text(path: Path) -> str:

@@ -9,18 +9,14 @@ import typer
 
 from console.answer import answer
 from console.options import AsJson, DryRun
-from console.show import line, table
+from console.show import facts, line, table
+from console.work import at_work
 
 if TYPE_CHECKING:
     from flows.stages.postcodes import Imported
 
-app = typer.Typer(no_args_is_help=True, help="Norway's postcode register: import.")
+app = typer.Typer(no_args_is_help=True, help="Norway's postcode register: import, ask.")
 _SHOWN = 20  # changes a kind in the table; --json lists all
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `import` a command of its own name, though it stands alone."""
 
 
 @app.command("import")
@@ -47,6 +43,27 @@ def import_register(
         "changes": {kind: list(changed) for kind, changed in asdict(done.changes).items()},
     }
     return answer(document, _shown(done), as_json=as_json)
+
+
+@app.command("ask")
+def ask(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="A Norwegian postcode, as text (0184).")],
+    as_json: AsJson = False,
+) -> int:
+    """Say which place a postcode is, by our register and by the carrier.
+
+    The carrier is asked where HSECARD_CARRIER is bring. Where the two differ,
+    load a new register.
+    """
+    from flows.stages.quote import ask_postcode
+
+    with at_work("reader") as house:
+        said = ask_postcode(house, code)
+    pairs = {"our register": said.register_place, "the carrier": said.carrier_place if said.asked else "not asked"}
+    shown: list[Any] = [facts(f"Postcode {said.postcode}", pairs)]
+    if said.differs:
+        shown.append(line("They differ: load a new register with `hsecard postcodes import`.", "yellow"))
+    return answer({**asdict(said), "differs": said.differs}, shown, as_json=as_json)
 
 
 def _shown(done: "Imported") -> list[Any]:

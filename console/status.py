@@ -36,6 +36,7 @@ def status(as_json: AsJson = False) -> int:
 def standing(house: "House") -> dict[str, Any]:
     """All that the store counts; cards that wait for company, orders for an invoice, and the first last day of each."""
     from flows.stages.planning import mail_holds
+    from flows.stages.returns import returns_in_short
     from store.status import status as count
 
     holds = mail_holds(house)
@@ -45,6 +46,7 @@ def standing(house: "House") -> dict[str, Any]:
         **count(house.store),
         "waiting_for_company": {**waits, "first_ends_on": until},
         "waiting_for_invoice": _uninvoiced(house),
+        "returned_mail": returns_in_short(house),
     }
 
 

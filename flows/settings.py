@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     )
     carrier_test: bool = Field(default=True, description="Bookings are tests: nothing is paid or carried.")
     carrier_looks_up: bool = Field(default=False, description="The carrier tells bookings by correlationId.")
+    carrier_push_token: SecretStr | None = Field(
+        default=None, description="Bearer token of the carrier's webhooks; without it, none are taken."
+    )
     mail: str = Field(default="folder", description="folder, smtp://host:port (STARTTLS) or smtps://host:port.")
     mail_sender: str = Field(default="hsecard@hsecard.example", description="Our address on outgoing mail.")
     mail_user: str | None = Field(default=None, description="User at the mail server.")

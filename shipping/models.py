@@ -78,13 +78,14 @@ class WaitingCard(NamedTuple):
     """A proved card that waits for a shipment, with the address it is going to.
 
     `ordered_on` is the Oslo day that the promise counts from; None for a card that may not wait for company (a
-    replacement, or one that came back).
+    replacement, or one that came back). `at_our_cost`: it came back by our fault, its order bears no postage of it.
     """
 
     card_id: str
     order_number: str
     address_key: str
     ordered_on: date | None = None
+    at_our_cost: bool = False
 
 
 class ComingOrder(_Frozen):
@@ -199,11 +200,12 @@ class LetterCard(_Frozen):
 
 
 class Booking(_Frozen):
-    """The carrier's answer: its consignment number and the label it printed, when it printed one."""
+    """The carrier's answer: its consignment number, the label it printed, when it printed one, and what that bears."""
 
     key: str
     consignment: str
     label: bytes | None = None
+    packages: tuple[str, ...] = ()
 
 
 class PostageCharge(_Frozen):

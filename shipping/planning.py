@@ -5,7 +5,7 @@ exactly by dynamic programming over the number of cards.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -104,18 +104,22 @@ def _priced_letters(
     return letters
 
 
-def as_of(shipment: Shipment, *, day: date, zone: Zone, rows: Sequence[TariffRow]) -> Shipment:
+def as_of(
+    shipment: Shipment, *, day: date, zone: Zone, rows: Sequence[TariffRow], at_our_cost: Collection[str] = ()
+) -> Shipment:
     """The same letter at the price of the day it is posted on, which is what is charged; its postage shared anew.
 
+    `at_our_cost`: the cards in it that came back by our fault.
     Raises Refused (`tariff.unknown_day`, `tariff.too_large`) when that day has no price for it.
     """
     row = price(rows, day=day, zone=zone, weight_g=shipment.weight_g, thickness_mm=shipment.thickness_mm)
+    bearing = [card_id for card_id in shipment.card_ids if card_id not in at_our_cost and not is_replacement(card_id)]
     priced = {
         "product": row.product,
         "tariff": row.tariff,
         "postage_net_ore": row.net_ore,
         "vat_percent": row.vat_percent,
-        "shares": _shares([(card_id.rpartition("-")[0], card_id) for card_id in shipment.card_ids], row.net_ore),
+        "shares": _shares((card_id.rpartition("-")[0] for card_id in bearing), row.net_ore),
     }
     return shipment.model_copy(update=priced)
 
@@ -132,6 +136,7 @@ def _packed(key: str, cards: list[WaitingCard], division: list[_Letter]) -> list
     for letter in division:
         inside = cards[start : start + letter.cards]
         start += letter.cards
+        bearing = (card.order_number for card in inside if not card.at_our_cost and not is_replacement(card.card_id))
         packed.append(
             PlannedShipment(
                 address_key=key,
@@ -139,15 +144,16 @@ def _packed(key: str, cards: list[WaitingCard], division: list[_Letter]) -> list
                 weight_g=letter.weight_g,
                 thickness_mm=letter.thickness_mm,
                 row=letter.row,
-                shares=_shares([(card.order_number, card.card_id) for card in inside], letter.row.net_ore),
+                shares=_shares(bearing, letter.row.net_ore),
             )
         )
     return packed
 
 
-def _shares(cards: list[tuple[str, str]], net_ore: int) -> tuple[tuple[str, int], ...]:
-    """Net postage an order, by its number of cards, largest remainder. A free replacement's order bears nothing."""
-    counts = Counter(order_number for order_number, card_id in cards if not is_replacement(card_id))
+def _shares(bearing: Iterable[str], net_ore: int) -> tuple[tuple[str, int], ...]:
+    """Net postage an order, by its number of cards, largest remainder. `bearing`: the order of each card that bears
+    postage. None does when it was made free of charge, or came back by our fault."""
+    counts = Counter(bearing)
     if not counts:
         return ()
     orders = sorted(counts)

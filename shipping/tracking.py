@@ -7,10 +7,10 @@ posted.
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from cards.days import utc_text
 
@@ -26,7 +26,7 @@ class Whereabouts(StrEnum):
 
 
 class TrackingEvent(BaseModel):
-    """One sighting. `status` as the carrier writes it (an open list: unknown ones are kept), `at` in UTC."""
+    """One sighting. `status` is the carrier's word (an open list: unknown ones are kept), `at` is UTC to the second."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,10 +37,24 @@ class TrackingEvent(BaseModel):
     unit: str = ""
     place: str = ""
 
+    @field_validator("status")
+    @classmethod
+    def _in_capitals(cls, status: str) -> str:
+        return status.strip().upper()
+
+    @field_validator("at")
+    @classmethod
+    def _to_the_second(cls, at: datetime) -> datetime:
+        return at.astimezone(UTC).replace(microsecond=0)
+
     @property
     def event_id(self) -> str:
-        """The fingerprint: the same sighting told again, by poll or by push, is the same event."""
-        content = "\x1f".join((self.booking, self.status, utc_text(self.at), self.unit))
+        """The fingerprint: the same sighting told again, by poll or by push, is the same event.
+
+        Letter, status and second alone: a push names neither the unit nor the place that a poll names, and the words
+        follow the language of whoever asks. Were they part of it, one sighting would be two events.
+        """
+        content = "\x1f".join((self.booking, self.status, utc_text(self.at)))
         return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -50,6 +64,9 @@ _DECISIVE = {
     "DELIVERED": (2, Whereabouts.DELIVERED),
     "DELIVERED_SENDER": (3, Whereabouts.AT_SENDER),
 }
+DELIVERED = "DELIVERED"
+ENDS = ("DELIVERED", "DELIVERED_SENDER")
+TURNS_BACK = "RETURN"
 _ANNOUNCED = frozenset({"PRE_NOTIFIED", "NOTIFICATION_SENT", "UNKNOWN"})  # words about the letter, not sightings of it
 
 
@@ -60,3 +77,11 @@ def whereabouts(events: Iterable[TrackingEvent]) -> Whereabouts:
     if decisive:
         return max(decisive)[2]
     return Whereabouts.UNDER_WAY if any(e.status not in _ANNOUNCED for e in seen) else Whereabouts.POSTED
+
+
+def delivered_at(events: Iterable[TrackingEvent]) -> datetime | None:
+    """When the letter was delivered, if that is where it is now."""
+    told = list(events)
+    if whereabouts(told) is not Whereabouts.DELIVERED:
+        return None
+    return max(event.at for event in told if event.status == DELIVERED)

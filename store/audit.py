@@ -10,6 +10,7 @@ from store import (
     rules_of_numbers,
     rules_of_packing,
     rules_of_papers,
+    rules_of_returns,
     rules_of_stock,
     rules_of_stripe,
 )
@@ -23,6 +24,7 @@ RULES = (
     *rules_of_stock.RULES,
     *rules_of_packing.RULES,
     *rules_of_numbers.RULES,
+    *rules_of_returns.RULES,
     *rules_of_money.RULES,
     *rules_of_papers.RULES,
     *rules_of_stripe.RULES,

@@ -16,6 +16,7 @@ from cards.errors import Refused
 from cards.identifiers import normalised_card_number
 from cards.life import PRODUCTION, Card, CardEvent, CardState, Hold, HoldReason, chained, may_step
 from shipping.models import ComingOrder, WaitingCard
+from store.second_journeys import back_by_our_fault
 from store.tables import batch_cards, card_events, cards, orders, prints, shipment_cards
 from store.transaction import Transaction
 
@@ -404,11 +405,10 @@ class Cards:
         )
         if self._tx.writing:
             query = query.with_for_update(of=[cards, orders], key_share=True)
+        rows = self._tx.connection.execute(query).all()
+        ours = back_by_our_fault(self._tx, [row[0] for row in rows if row[4]])
         day_of = cache(oslo_day)  # cards of one order have one instant
-        return [
-            WaitingCard(row[0], row[1], row[2], ordered_on=None if row[4] else day_of(row[3]))
-            for row in self._tx.connection.execute(query).all()
-        ]
+        return [WaitingCard(row[0], row[1], row[2], None if row[4] else day_of(row[3]), row[0] in ours) for row in rows]
 
     def coming_to_waiting(self) -> list[ComingOrder]:
         """Orders with cards in production, for addresses where other cards are proved already."""

@@ -38,9 +38,11 @@ from store.payments import StripePaid
 from store.printing import Batches, PrintJobs, Prints
 from store.refund_decisions import RefundDecisions
 from store.refunds import Refunds
+from store.returns import Returns
 from store.shipping import Postage, Shipments
 from store.stripe_compare import StripeCompared
 from store.terms import Terms
+from store.tracking import Tracking
 from store.transaction import Transaction
 from store.uninvoiced import UninvoicedDeliveries
 
@@ -119,6 +121,16 @@ class UnitOfWork:
     def carrier_numbers(self) -> CarrierNumbers:
         """Number ranges of the carrier."""
         return CarrierNumbers(self._tx)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """What the carrier saw of them."""
+        return Tracking(self._tx)
+
+    @cached_property
+    def returns(self) -> Returns:
+        """Letters that came back."""
+        return Returns(self._tx)
 
     @cached_property
     def postage(self) -> Postage:

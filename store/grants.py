@@ -28,6 +28,7 @@ LIVING: dict[str, tuple[str, ...]] = {
     "encode_leases": (),
     "encode_tries": (),
     "encoders": (),
+    "letter_returns": ("shipment_id", "reason", "returned_at", "returned_by", "at_our_cost", "destroy_from", "flags"),
     "number_ranges": ("range_id", "kind", "prefix", "first_serial", "last_serial", "source", "added_at", "added_by"),
     "number_series": ("name",),
     "orders": ("order_number", "digest", "document_key", "received_at", "org_number", "business"),
@@ -42,6 +43,7 @@ LIVING: dict[str, tuple[str, ...]] = {
     "shipments": ("shipment_id", "number"),
     "stripe_payments": (),
     "stripe_refunds": (),
+    "tracking_looks": ("shipment_id",),
 }
 DELETED_FROM = ("encode_leases", "postage_findings")
 _ROLE = re.compile(r"[a-z_][a-z0-9_]{0,62}")

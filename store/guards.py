@@ -22,6 +22,7 @@ APPEND_ONLY = (
     "stripe_events",
     "stripe_fetches",
     "stripe_movements",
+    "tracking_events",
 )
 _FILLED = ("stripe_payments", "stripe_refunds")  # rows move as they are told, and none goes
 _OTHERS = (

@@ -314,6 +314,7 @@ shipments = Table(
     _once("shipments_number_once", "number"),
     Index("shipments_by_state", "state", "shipment_id"),
     Index("shipments_by_manifest", "manifest_id"),
+    Index("shipments_by_booking", "booking"),
 )
 
 shipment_cards = Table(

@@ -1,7 +1,7 @@
 """What is posted and on no invoice: the only source of invoices, read anew in the transaction that issues one.
 
 A card is owed for from its first posting on, whatever became of it since. A free replacement is not, and the postage of
-a letter with nothing but free replacements is ours.
+a letter with nothing but free replacements is ours. Postage alone is left of a card that came back and was sent again.
 """
 
 from collections import defaultdict
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, select
 
 from billing.models import Delivered, Uninvoiced
 from cards.address import Address
@@ -52,7 +52,7 @@ class UninvoicedDeliveries:
         self._tx = tx
 
     def waiting(self) -> list[Uninvoiced]:
-        """Orders with cards that wait, once for each instant at which some were posted first; oldest first."""
+        """Orders with cards or postage that wait, once for each instant at which some were posted; oldest first."""
         first = (
             select(cards.c.card_id, cards.c.order_number, _FIRST.label("posted_at"))
             .select_from(_posted_cards())
@@ -66,7 +66,17 @@ class UninvoicedDeliveries:
             .group_by(first.c.order_number, orders.c.org_number, first.c.posted_at)
             .order_by(first.c.posted_at, first.c.order_number)
         )
-        return [Uninvoiced.model_validate(dict(row)) for row in self._tx.connection.execute(query).mappings()]
+        found = [Uninvoiced.model_validate(dict(row)) for row in self._tx.connection.execute(query).mappings()]
+        with_cards = {(one.order_number, one.posted_at) for one in found}
+        alone = [one for one in self._postage_waiting() if (one.order_number, one.posted_at) not in with_cards]
+        return sorted([*found, *alone], key=lambda one: (one.posted_at, one.order_number))
+
+    def _postage_waiting(self) -> list[Uninvoiced]:
+        """As `waiting`, for postage: no cards are counted."""
+        columns = (shipment_shares.c.order_number, orders.c.org_number, letters.c.posted_at)
+        query = _open_shares(*columns).join(orders, orders.c.order_number == shipment_shares.c.order_number).distinct()
+        rows = self._tx.connection.execute(query).mappings()
+        return [Uninvoiced.model_validate({**row, "cards": 0}) for row in rows]
 
     def hold(self, order_numbers: Iterable[str]) -> None:
         """Lock orders until the end of the transaction: two workers invoice one after the other.
@@ -80,16 +90,14 @@ class UninvoicedDeliveries:
             self._tx.connection.execute(lock.with_for_update())
 
     def of(self, order_numbers: Sequence[str]) -> list[Delivered]:
-        """What of these orders waits, by Oslo day and order; postage of orders without a waiting card stays out."""
+        """What of these orders waits, by Oslo day and order."""
         found: dict[_Key, dict[str, list[Any]]] = defaultdict(lambda: {"cards": [], "postage": []})
         places: dict[str, Address] = {}
         for some in _portions(order_numbers):
             for order_number, card_id, kind, posted_at in self._tx.connection.execute(_cards_of(some)):
                 found[oslo_day(posted_at), order_number]["cards"].append((card_id, kind))
-            waiting = {order_number for _, order_number in found}
             for order_number, shipment_id, net_ore, posted_at in self._tx.connection.execute(_postage_of(some)):
-                if order_number in waiting:
-                    found[oslo_day(posted_at), order_number]["postage"].append((shipment_id, net_ore))
+                found[oslo_day(posted_at), order_number]["postage"].append((shipment_id, net_ore))
             query = select(orders.c.order_number, orders.c.deliver_to).where(orders.c.order_number.in_(some))
             places |= {row[0]: Address.model_validate(row[1]) for row in self._tx.connection.execute(query)}
         return [
@@ -98,13 +106,15 @@ class UninvoicedDeliveries:
         ]
 
     def orders_of(self, org_number: str) -> list[str]:
-        """Numbers of the orders of one business that have cards waiting."""
-        query = (
+        """Numbers of the orders of one business that have cards or postage waiting."""
+        owed = (
             select(cards.c.order_number)
             .select_from(_posted_cards().join(orders, orders.c.order_number == cards.c.order_number))
             .where(orders.c.org_number == org_number, _to_be_invoiced())
         )
-        return list(self._tx.connection.scalars(query.distinct().order_by(cards.c.order_number)))
+        ordered = orders.c.order_number == shipment_shares.c.order_number
+        postage = _open_shares(shipment_shares.c.order_number).join(orders, ordered)
+        return sorted(self._tx.connection.scalars(owed.union(postage.where(orders.c.org_number == org_number))))
 
 
 def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -119,6 +129,14 @@ def _cards_of(order_numbers: Sequence[str]) -> Any:
 
 def _postage_of(order_numbers: Sequence[str]) -> Any:
     share = shipment_shares.c
+    columns = (share.order_number, share.shipment_id, share.net_ore, letters.c.posted_at)
+    of_orders = _open_shares(*columns).where(share.order_number.in_(order_numbers))
+    return of_orders.order_by(share.order_number, share.shipment_id)
+
+
+def _open_shares(*columns: ColumnElement[Any]) -> Select[Any]:
+    """`columns` of the shares of postage in posted letters that somebody is to pay and that are on no invoice."""
+    share = shipment_shares.c
     invoiced = exists().where(
         invoice_lines.c.shipment_id == share.shipment_id, invoice_lines.c.order_number == share.order_number
     )
@@ -127,10 +145,6 @@ def _postage_of(order_numbers: Sequence[str]) -> Any:
         shipment_cards.c.card_id == cards.c.card_id,
         cards.c.replaces.is_(None),
     )
-    return (
-        select(share.order_number, share.shipment_id, share.net_ore, letters.c.posted_at)
-        .join(letters, letters.c.shipment_id == share.shipment_id)
-        .where(share.order_number.in_(order_numbers), letters.c.state == ShipmentState.POSTED)
-        .where(~invoiced, paid_for)
-        .order_by(share.order_number, share.shipment_id)
-    )
+    shares = shipment_shares.join(letters, letters.c.shipment_id == share.shipment_id)
+    posted = letters.c.state == ShipmentState.POSTED
+    return select(*columns).select_from(shares).where(posted, share.net_ore > 0, ~invoiced, paid_for)

@@ -13,6 +13,13 @@ from cards.life import Card, CardState, HoldReason
 from flows.house import House
 from flows.stages.intake import PHOTO_BYTES_MAX
 
+_NEEDS_MORE_THAN_A_WORD = (
+    HoldReason.ADDRESS_INVALID,
+    HoldReason.ADDRESS_RETURNED,
+    HoldReason.NEW_PHOTO_NEEDED,
+    HoldReason.CHIP_QUARANTINED,
+)
+
 
 def correct(
     house: House,
@@ -70,7 +77,7 @@ def release(house: House, card_id: str) -> Card:
         card = uow.cards.get(card_id)
         if card.hold is None:
             raise Refused("card.not_held", f"card {card_id} is {card.state.value}", fix="nothing needs to be done")
-        if card.hold.reason in (HoldReason.ADDRESS_INVALID, HoldReason.NEW_PHOTO_NEEDED, HoldReason.CHIP_QUARANTINED):
+        if card.hold.reason in _NEEDS_MORE_THAN_A_WORD:
             raise Refused("card.still_wrong", f"card {card_id} is held: {card.hold.reason.value}", fix=card.hold.fix)
         uow.cards.release(card_id, actor=house.actor)
         return uow.cards.get(card_id)

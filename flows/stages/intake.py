@@ -3,7 +3,6 @@
 An order that is refused leaves nothing behind and does not stop the next; the same order sent again is recognised.
 """
 
-from cards.address import Address
 from cards.days import oslo_day
 from cards.errors import HseCardError, Refused
 from cards.identifiers import card_number
@@ -11,10 +10,12 @@ from cards.kinds import card_kind
 from cards.life import Card, CardState, Hold, HoldReason
 from cards.orders import ApprovedOrder, CardLine, parse_order
 from flows.house import House
+from flows.stages.flags import flag_hold
 from flows.stages.line import Problem, Tally, tally
 from flows.stages.postcodes import register_of
 from shipping.addresses import read_address
 from shipping.models import AddressReading
+from store.database import UnitOfWork
 from store.sources import OrderSource, open_source
 
 PHOTO_BYTES_MAX = 10_000_000  # "JPEG or PNG, under 10 MB": the rules of the HSE card
@@ -75,13 +76,22 @@ def _accept(house: House, order: ApprovedOrder, document: bytes, photos: list[by
         if _same_as_before(uow.orders.digest(order.order_number), order):
             return
         uow.orders.add(order, reading=reading, document_key=document_key, received_at=house.clock.now())
+        hold = _hold_of_address(uow, reading)
         serial = uow.series.next("card_number", len(order.cards))
         for line, photo in zip(order.cards, photo_keys, strict=True):
             card = _card(order, line, photo, card_number(serial, house.settings.key("card-number")))
             uow.cards.add(card, actor=house.actor, what="ordered")
-            if not reading.valid:
-                uow.cards.hold(card.card_id, CardState.ORDERED, address_hold(reading), actor=house.actor)
+            if hold is not None:
+                uow.cards.hold(card.card_id, CardState.ORDERED, hold, actor=house.actor)
             serial += 1
+
+
+def _hold_of_address(uow: UnitOfWork, reading: AddressReading) -> Hold | None:
+    """Why cards for this address wait before they are made: nothing can be sent there, or a letter came back."""
+    if not reading.valid:
+        return address_hold(reading)
+    flag = uow.returns.flagged([reading.key]).get(reading.key)
+    return flag_hold(flag) if flag else None
 
 
 def _card(order: ApprovedOrder, line: CardLine, photo: str, number: str) -> Card:
@@ -109,21 +119,6 @@ def address_hold(reading: AddressReading) -> Hold:
         field="deliver_to",
         fix=f"correct the address with `hsecard orders readdress`{hint}",
     )
-
-
-def readdress(house: House, order_number: str, address: Address) -> Tally:
-    """Give an order another delivery address and let its cards go on that were held for the old one."""
-    reading = read_address(address, register=register_of(house.settings.home))
-    if not reading.valid:
-        hold = address_hold(reading)
-        raise Refused(
-            "address.invalid", f"the new address is no better: {hold.detail}", field="deliver_to", fix=hold.fix
-        )
-    with house.store.begin() as uow:
-        uow.orders.readdress(order_number, address, reading)
-        held = [card for card in uow.cards.of_order(order_number) if held_for_address(card)]
-        released = [uow.cards.release(card.card_id, actor=house.actor) for card in held]
-    return tally(["readdressed", *("released" for done in released if done)])
 
 
 def held_for_address(card: Card) -> bool:

@@ -104,7 +104,8 @@ def _issue_one(
     uow.ledger.post(entries_of_invoice(invoice))
     for line in invoice.lines:
         if line.kind is LineKind.POSTAGE and line.shipment_id:
-            uow.postage.add_charge(_charge(invoice, line, letters[line.shipment_id]))
+            letter = letters[line.shipment_id]
+            uow.postage.add_charge(_charge(invoice, line, letter, ours=uow.returns.at_our_cost(letter)))
     plan_delivery(house, uow, invoice)
 
 
@@ -119,9 +120,12 @@ def buyer_of(business: Business) -> Buyer:
     )
 
 
-def _charge(invoice: Invoice, line: InvoiceLine, shipment: Shipment) -> PostageCharge:
-    """The postage of one order in one shipment, as charged now: what a later audit judges."""
+def _charge(invoice: Invoice, line: InvoiceLine, shipment: Shipment, *, ours: set[str]) -> PostageCharge:
+    """The postage of one order in one shipment, as charged now: what a later audit judges. `ours`: the cards that are
+    in the letter only because an earlier one came back by our fault."""
     order_number = invoice.delivery_of(line).order_number
+    cards = _cards_of_order(order_number, shipment)
+    bearing = cards - ours
     return PostageCharge(
         charge_id=_charge_id(invoice, order_number, shipment),
         origin="own",
@@ -134,10 +138,11 @@ def _charge(invoice: Invoice, line: InvoiceLine, shipment: Shipment) -> PostageC
         zone=zone_of(shipment.address.country),
         weight_g=shipment.weight_g,
         thickness_mm=shipment.thickness_mm,
-        cards=_cards_of_order(order_number, shipment),
+        cards=len(bearing or cards),
         charged_net_ore=line.net_ore,
         vat_ore=vat_ore(line.net_ore, line.vat_percent),
         vat_percent=line.vat_percent,
+        fault_reship=bool(cards) and not bearing,
     )
 
 
@@ -147,10 +152,10 @@ def _charge_id(invoice: Invoice, order_number: str, shipment: Shipment) -> str:
     return name if len(invoice.order_numbers) == 1 else f"{name}/{order_number}"
 
 
-def _cards_of_order(order_number: str, shipment: Shipment) -> int:
-    """The order's cards that bear postage, as it was shared when the letter was planned."""
-    of_order = [card_id for card_id in shipment.card_ids if card_id.rpartition("-")[0] == order_number]
-    return sum(not is_replacement(card_id) for card_id in of_order)
+def _cards_of_order(order_number: str, shipment: Shipment) -> set[str]:
+    """The order's cards in a letter but for free replacements, which bear no postage."""
+    of_order = {card_id for card_id in shipment.card_ids if card_id.rpartition("-")[0] == order_number}
+    return {card_id for card_id in of_order if not is_replacement(card_id)}
 
 
 INVOICE = (Stage("issue", _to_issue, _issue), *DELIVERY)

@@ -49,7 +49,8 @@ def _to_plan(house: House) -> list[Chunk]:
 
 def _plan(house: House, chunk: Chunk) -> Tally:
     with house.store.begin() as uow:
-        waiting = uow.cards.waiting_for_shipment(chunk)
+        flagged = uow.returns.flagged(chunk)  # a letter came back since this chunk was chosen
+        waiting = uow.cards.waiting_for_shipment([key for key in chunk if key not in flagged])
         if not waiting:
             return tally(["already_done"])
         destinations = uow.orders.destinations(sorted({card.order_number for card in waiting}))

@@ -1,7 +1,8 @@
 """What is sent without an answer, settled by asking the other side; nothing is sent again on hope. And what moved at
 Stripe since the last time, fetched.
 
-An effect counts as lost when it is `unsure`, or `sent` for longer than the lease: whoever sent it is gone.
+An effect counts as lost when it is `unsure`, or `sent` for longer than the lease: whoever sent it is gone. The carrier
+is asked about letters under way too, and the orderers about those that came back.
 """
 
 from datetime import timedelta
@@ -15,8 +16,10 @@ from flows.stages.payments import FETCHING
 from flows.stages.press import PRINTING
 from flows.stages.refund_postage import REFUNDING
 from flows.stages.reissue import RINGING
+from flows.stages.return_mail import ASK, ASKING
 from flows.stages.ship import BOOKING, HAND_OVER
 from flows.stages.stripe_credits import CREDITING
+from flows.stages.tracking import TRACK
 
 # Encoding is not here: a chip is looked up by presenting it again, which is what the encode stage does anyway.
 ACTS: dict[EffectKind, Act] = {
@@ -26,6 +29,7 @@ ACTS: dict[EffectKind, Act] = {
     EffectKind.REFUND: REFUNDING,
     EffectKind.STRIPE_CREDIT: CREDITING,
     EffectKind.FAULT_EVENT: RINGING,
+    EffectKind.RETURN_MAIL: ASKING,
     **ROADS,
 }
 
@@ -46,4 +50,4 @@ def _settle(house: House, chunk: Chunk) -> Tally:
     return total
 
 
-RECONCILE = (Stage("reconcile", _lost, _settle), FETCHING)
+RECONCILE = (Stage("reconcile", _lost, _settle), FETCHING, TRACK, ASK)

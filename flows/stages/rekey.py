@@ -4,6 +4,7 @@ the key, the label and the verdict of today. What is packed or posted stays as i
 
 from cards.life import PRODUCTION, Card, CardState
 from flows.house import House
+from flows.stages.flags import rekey_flags
 from flows.stages.intake import address_hold, held_for_address
 from flows.stages.line import Tally, tally
 from flows.stages.postcodes import register_of
@@ -19,12 +20,12 @@ def rekey_addresses(house: House) -> Tally:
     """Read the delivery address of every order with cards on the way again, one transaction an order.
 
     Outcomes: `unchanged`, `rekeyed` (key, label or rule version differ), `released` and `held` (cards whose address
-    is now valid, or no longer).
+    is now valid, or no longer), `flag_rekeyed` (letters came back from an address whose key is another now).
     """
     register = register_of(house.settings.home)
     with house.store.read() as uow:
         numbers = uow.orders.numbers()
-    total = Tally()
+    total = rekey_flags(house)
     for number in numbers:
         with house.store.begin() as uow:
             order = uow.orders.get(number)

@@ -10,6 +10,7 @@ from cards.life import Card, CardState
 from flows.house import House
 from flows.stages.documents import keep, shelf
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.flags import HOLD_FLAGGED
 from flows.stages.left_out import left_out
 from flows.stages.letters import LETTERS, LETTERS_PER_CHUNK, letters_ready, undo
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
@@ -48,20 +49,23 @@ def _book_closed(house: House, shipment_id: str) -> Tally:
 def _book(house: House, effect: Effect) -> Answer:
     with house.store.read() as uow:
         shipment = uow.shipments.get(effect.subject)
+        ours = uow.returns.at_our_cost(shipment)
     if shipment.state is not ShipmentState.CLOSED:
         raise Unavailable(
             "shipment.reopened",
             f"letter {effect.subject} was opened again before it was booked",
             fix="scan its cards again; it is booked once it is closed",
         )
-    shipment = _priced_today(house, shipment)
+    shipment = _priced_today(house, shipment, ours)
     return _booked(house, shipment, house.carrier.book(effect.key, shipment))
 
 
-def _priced_today(house: House, shipment: Shipment) -> Shipment:
-    """A letter costs what the list says on the day it is posted, whenever it was planned. Raises Refused as `price`."""
+def _priced_today(house: House, shipment: Shipment, ours: set[str]) -> Shipment:
+    """A letter costs what the list says on the day it is posted, whenever it was planned; `ours`: the cards in it that
+    came back by our fault. Raises Refused as `price`."""
     day = oslo_day(house.clock.now())
-    return as_of(shipment, day=day, zone=zone_of(shipment.address.country), rows=house.tariffs)
+    zone = zone_of(shipment.address.country)
+    return as_of(shipment, day=day, zone=zone, rows=house.tariffs, at_our_cost=ours)
 
 
 def _look_up_booking(house: House, effect: Effect) -> Answer | None:
@@ -78,7 +82,7 @@ def _booked(house: House, shipment: Shipment, booking: Booking) -> Answer:
     if booking.label is not None and booking.label != label(shipment):
         name = f"carrier_label/{shipment.shipment_id}"
         keep(house, [shelf(house, document_id=name, subject=name, data=booking.label, suffix="pdf")], "kept")
-    return {"consignment": booking.consignment}
+    return {"consignment": booking.consignment, "packages": list(booking.packages)}
 
 
 def settle_booking(house: House, shipment_id: str, *, consignment: str | None) -> Tally:
@@ -108,7 +112,7 @@ def _posted(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> No
     """Booked: the letter is in the post, its cards are posted, and the cards they replace are blocked."""
     shipment = uow.shipments.get(effect.subject)
     with suppress(Refused):  # booked on a day that was known: then it keeps the price it had
-        uow.shipments.reprice(_priced_today(house, shipment))
+        uow.shipments.reprice(_priced_today(house, shipment, uow.returns.at_our_cost(shipment)))
     uow.shipments.posted(shipment.shipment_id, answer["consignment"], house.clock.now())
     for card_id in shipment.card_ids:
         uow.cards.advance(
@@ -206,6 +210,7 @@ def _nothing_more(house: House, uow: UnitOfWork, effect: Effect, answer: Answer)
 HAND_OVER = Act(send=_hand_over, look_up=_hand_over_again, apply=_nothing_more, refuse=leave_to_a_person)
 
 SHIP = (
+    HOLD_FLAGGED,
     PACK,
     LETTERS,
     PACKING_LIST,

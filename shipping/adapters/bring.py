@@ -163,7 +163,13 @@ class BringCarrier:
         if not consignment or told.get("correlationId", key) != key:
             raise answer_lost("it confirms no consignment of ours")
         url = (confirmation.get("links") or {}).get("labels")
-        return Booking(key=key, consignment=consignment, label=self._door.fetch(url) if url else None)
+        packages = [str(each.get("packageNumber") or "") for each in confirmation.get("packages") or []]
+        return Booking(
+            key=key,
+            consignment=consignment,
+            label=self._door.fetch(url) if url else None,
+            packages=tuple(number for number in packages if number),
+        )
 
 
 def _party(address: Address, *, reference: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -23,6 +25,7 @@ PLACES = {"0101": "OSLO", "0184": "OSLO", "5003": "BERGEN", "7010": "TRONDHEIM"}
 SLOW_S = 1.0
 _PREFIX = "7043810"
 _FIELD_MAX, _WEIGHT_MAX_KG = 35, 2
+_PUSHES_MAX = 4  # at once, and after 30, 30 and 60 minutes
 
 
 class Fault(StrEnum):
@@ -36,6 +39,12 @@ class Fault(StrEnum):
     INTERNAL = "internal"  # done, and answered with 200 and BOOK-INTERNAL-002
     BUSY = "busy"  # 429 with Retry-After: nothing done
     NO_JSON = "no_json"  # done, and answered in words
+
+
+def package_number(consignment: str) -> str:
+    """The SSCC on the label of a consignment's one package."""
+    body = f"3{consignment[:-1]}"
+    return body + check_digit(body)
 
 
 class _Reply:
@@ -92,6 +101,14 @@ class BringStandIn:
         """The carrier sees a consignment: `at` is dateIso, e.g. `2026-11-24T09:00:00+01:00`."""
         event = {"status": status, "dateIso": at, "unitId": unit, "description": description, "lmEventCode": "new"}
         self._events.setdefault(consignment, []).append(event | {"postalCode": "0184", "city": "OSLO"})
+
+    def push(self, consignment: str, post: Callable[[bytes], int], *, late: bool = False) -> list[int]:
+        """Tell every sighting by webhook, the newest first when `late`, each until it is taken (four times at most).
+
+        `post` sends one body and answers its status.
+        """
+        events = self._events[consignment][:: -1 if late else 1]
+        return [status for event in events for status in _pushed(_webhook(consignment, event), post)]
 
     # --- answers ------------------------------------------------------------------------------------------------
 
@@ -154,13 +171,29 @@ class BringStandIn:
                 "tracking": "https://t.example",
             },
             "dateAndTimes": {"earliestPickup": None, "expectedDelivery": 1795600000000},
-            "packages": [{"packageNumber": f"3{number}", "correlationId": key}],
+            "packages": [{"packageNumber": package_number(number), "correlationId": key}],
         }
         answer = {"confirmation": confirmation, "errors": None, "correlationId": key, "carbonFootprint": "0"}
         self.bookings.append(
             {"correlationId": key, "consignment": number, "request": consignments[0], "answer": answer}
         )
         return _Reply(200, {"consignments": [answer], "newField": True})
+
+
+def _webhook(consignment: str, event: _Json) -> bytes:
+    """An event as Event Cast writes it: UTC, with fields that nobody announced."""
+    at = datetime.fromisoformat(event["dateIso"]).astimezone(UTC)
+    package = package_number(consignment)
+    told = {"status": event["status"], "id": "hook-1", "shipment": consignment, "package": package}
+    times = {"created": f"{at:%Y-%m-%dT%H:%M:%SZ}", "pushed": f"{at + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"}
+    return json.dumps(told | times | {"new": {"a": 1}}).encode()
+
+
+def _pushed(body: bytes, post: Callable[[bytes], int]) -> list[int]:
+    statuses: list[int] = []
+    while len(statuses) < _PUSHES_MAX and not any(200 <= status < 300 for status in statuses):
+        statuses.append(post(body))
+    return statuses
 
 
 def _turned_away(fault: Fault) -> _Reply | None:

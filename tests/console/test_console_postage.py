@@ -43,7 +43,7 @@ def test_an_agreement_stands_beside_what_it_overrules(
     file.write_text(json.dumps([row]), "utf-8")
     refused = terminal("postage", "tariffs")
     assert refused.code == 3
-    assert "agreement.json" in refused.words
+    assert "agreement.json" in refused.words.replace(" ", "")  # a long path is broken anywhere
     assert "row 1, valid_from" in refused.words
 
 

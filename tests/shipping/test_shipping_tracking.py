@@ -4,8 +4,10 @@ import itertools
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shipping.tracking import TrackingEvent, Whereabouts, whereabouts
+from shipping.tracking import TrackingEvent, Whereabouts, delivered_at, whereabouts
 
 MORNING = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -39,9 +41,30 @@ def test_the_later_word_wins_within_a_second() -> None:
     assert whereabouts(both) is whereabouts(both[::-1]) is Whereabouts.AT_SENDER
 
 
-def test_the_same_sighting_is_one_however_its_time_is_written() -> None:
-    oslo = MORNING.astimezone(timezone(timedelta(hours=1)))
-    again = TrackingEvent(booking="c", status="RETURN", at=oslo, description="told in other words")
+def test_the_same_sighting_is_one_whoever_tells_it_and_however_its_time_is_written() -> None:
+    oslo = MORNING.astimezone(timezone(timedelta(hours=1))).replace(microsecond=5)
+    again = TrackingEvent(booking="c", status="return", at=oslo, description="told in other words", unit="002")
     assert again.event_id == _seen("RETURN").event_id
-    assert _seen("RETURN", unit="002").event_id != _seen("RETURN").event_id
     assert _seen("RETURN", 1).event_id != _seen("RETURN").event_id
+    assert _seen("DELIVERED").event_id != _seen("RETURN").event_id
+    assert TrackingEvent(booking="d", status="RETURN", at=MORNING).event_id != _seen("RETURN").event_id
+
+
+EVENTS = st.builds(
+    _seen,
+    st.sampled_from(["RETURN", "DELIVERED", "DELIVERED_SENDER", "IN_TRANSIT", "PRE_NOTIFIED", "A_NEW_WORD"]),
+    st.integers(0, 3),
+)
+
+
+@given(st.lists(EVENTS, max_size=6), st.data())
+def test_no_order_and_no_repetition_moves_a_letter(events: list[TrackingEvent], data: st.DataObject) -> None:
+    told = data.draw(st.permutations(events + events[:2]))
+    assert whereabouts(told) is whereabouts(events)
+    assert delivered_at(told) == delivered_at(events)
+
+
+def test_a_letter_is_delivered_only_while_that_is_the_last_word() -> None:
+    told = [_seen("DELIVERED", 1), _seen("DELIVERED", 3), _seen("IN_TRANSIT", 4)]
+    assert delivered_at(told) == MORNING + timedelta(hours=3)
+    assert delivered_at([*told, _seen("RETURN", 5)]) is None

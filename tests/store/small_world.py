@@ -395,6 +395,12 @@ def _make(uow: UnitOfWork, batch_id: str, card_ids: list[str]) -> None:
         uow.blanks.move(a_move(f"good {card_id}", "machine", "good", 1, batch_id=batch_id, card_id=card_id))
 
 
+def finish_cards(uow: UnitOfWork, blobs: Blobs, batch_id: str, card_ids: list[str]) -> None:
+    """Rendered cards in a batch of their own: printed, encoded, proved."""
+    _print(uow, blobs, batch_id, card_ids)
+    _make(uow, batch_id, card_ids)
+
+
 def _post(
     uow: UnitOfWork, blobs: Blobs, number: int, card_ids: list[str], shares: tuple[tuple[str, int], ...] | None = None
 ) -> None:

@@ -157,6 +157,25 @@ _GOOD_IS_SPOILED = (
 _AT = "'2026-11-23T12:00:00.000000Z'"
 
 _SCANNED = "INSERT INTO packing_scans (shipment_id, card_id, round, scanned_at, scanned_by) VALUES "
+_OF_A_LETTER = (
+    "address_key, address, label_lines, weight_g, thickness_mm, product, tariff, postage_net_ore, vat_percent, state, "
+    "planned_on, posted_at"
+)
+_AN_EMPTY_LETTER = (  # posted, with nothing in it: what is wrong with its return is wrong with nothing else
+    f"INSERT INTO shipments (shipment_id, number, booking, {_OF_A_LETTER}) "
+    f"SELECT 'S-3', 3, 'C-3', {_OF_A_LETTER} FROM shipments WHERE shipment_id = 'S-1'",
+    "INSERT INTO effects (key, kind, subject, request, digest, state, planned_at, attempts) SELECT 'book:S-3', kind, "
+    "'S-3', request, digest, state, planned_at, attempts FROM effects WHERE key = 'book:S-1'",
+)
+
+
+def _came_back(letter: str, at: str = "2026-11-23T12:00:00.000000Z", lifted: str = "NULL, NULL, NULL") -> str:
+    return (
+        f"INSERT INTO letter_returns VALUES ('{letter}', 'NO|0184|a', '02', '{at}', 'x', FALSE, '2026-12-23', TRUE, "
+        f"{lifted})"
+    )
+
+
 _QUARANTINE = "INSERT INTO chip_quarantines (card_id, round, batch_id, encoder, cause, state, found_at) "
 
 PLANTS: dict[str, Callable[[Hand], None]] = {
@@ -217,6 +236,21 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
         f"INSERT INTO carrier_numbers VALUES ('RR473124846NO', 'N-0001', 47312484, 'S-1', {_AT})",
     ),
     "shipment.shares": _does("UPDATE shipment_shares SET net_ore = 1900"),
+    "tracking.event": _does(
+        f"INSERT INTO tracking_events VALUES ('of other words', 'C-1', 'RETURN', {_AT}, 'push', {_AT}, '{{}}')"
+    ),
+    "return.posted": _does(*_AN_EMPTY_LETTER, _came_back("S-3", "2026-11-23T11:59:59.000000Z")),
+    "return.cards": _does(_came_back("S-1")),
+    "return.destroyed": _does(
+        "INSERT INTO blank_moves (move_key, at, actor, lot, source, target, count, card_id) "
+        f"VALUES ('destroy:B-1-2', {_AT}, 'x', 'L-1', 'good', 'destroyed', 1, 'B-1-2')",
+        "UPDATE blank_stock SET count = count - 1 WHERE account = 'good'",
+        "INSERT INTO blank_stock VALUES ('L-1', 'destroyed', 1)",
+    ),
+    "return.blocked": _does(
+        "DELETE FROM packing_scans WHERE card_id = 'B-1-1'", "DELETE FROM shipment_cards WHERE card_id = 'B-1-1'"
+    ),
+    "return.lifted": _does(*_AN_EMPTY_LETTER, _came_back("S-3", lifted=f"{_AT}, NULL, 'it is right'")),
     "blanks.stock": _does("UPDATE blank_stock SET count = count + 1 WHERE account = 'vault'"),
     "blanks.negative": _does(
         "INSERT INTO blank_moves (move_key, at, actor, lot, source, target, count) "
