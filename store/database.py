@@ -36,6 +36,7 @@ from store.orders import Orders
 from store.packing import Packing
 from store.payments import StripePaid
 from store.printing import Batches, PrintJobs, Prints
+from store.refund_roles import RefundRoles
 from store.refunds import Refunds
 from store.shipping import Postage, Shipments
 from store.terms import Terms
@@ -152,6 +153,11 @@ class UnitOfWork:
     def refunds(self) -> Refunds:
         """Refund cases."""
         return Refunds(self._tx)
+
+    @cached_property
+    def refund_roles(self) -> RefundRoles:
+        """Who may propose and approve refunds."""
+        return RefundRoles(self._tx)
 
     @cached_property
     def stripe(self) -> StripePaid:

@@ -1,7 +1,7 @@
 """Shipments and postage: which cards went in which letter, what each order bears of it, what was charged and judged."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -312,8 +312,11 @@ class Postage:
         one = postage_findings.c.finding_id == finding.finding_id
         self._tx.connection.execute(delete(postage_findings).where(one, ~_IN_CASE))
 
-    def findings(self, without_case: bool = False, of: Sequence[str] | None = None) -> list[PostageFinding]:
-        """Findings by id; with `without_case`, those that stand in no live refund case; `of` these charges only.
+    def findings(
+        self, without_case: bool = False, of: Sequence[str] | None = None, *, among: Collection[str] | None = None
+    ) -> list[PostageFinding]:
+        """Findings by id; with `without_case`, those that stand in no live refund case; `of` these charges only, or
+        `among` these ids only.
 
         In a transaction that writes, findings without a case are held as they are until its end: nothing is judged
         again while a case takes it up.
@@ -325,6 +328,8 @@ class Postage:
             query = query.where(~_IN_CASE)
             if self._tx.writing:
                 query = query.with_for_update(of=postage_findings)
+        if among is not None:
+            query = query.where(postage_findings.c.finding_id.in_(among))
         if of is None:
             return self._findings(query)
         return [

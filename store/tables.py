@@ -396,6 +396,7 @@ invoice_lines = Table(
     Column("net_ore", BigInteger, nullable=False),
     _once("invoice_lines_card_once", "card_id", where="card_id IS NOT NULL"),
     _once("invoice_lines_postage_once", "shipment_id", "order_number", where="shipment_id IS NOT NULL"),
+    Index("invoice_lines_by_order", "order_number", "number"),
 )
 
 credit_notes = Table(

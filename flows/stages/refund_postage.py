@@ -9,17 +9,19 @@ from datetime import date
 from itertools import groupby
 
 from billing.credit_notes import issue_credit_note
-from billing.ledger import entries_of_credit_note, entries_of_refund, entries_of_set_off
+from billing.ledger import entries_of_credit_note, entries_of_refund
 from billing.models import Buyer, CreditNote, Invoice, Refund, RefundCase, RefundItem, RefundState
-from billing.refunds import approve, propose, start
+from billing.refunds import approve, propose, reject, start
 from cards.days import oslo_day
-from cards.effects import Effect, EffectKind, EffectState
-from cards.errors import Refused
+from cards.effects import Effect
+from cards.errors import Refused, Unavailable
 from flows.house import House
 from flows.stages.delivery import DELIVERY, plan_delivery
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
 from flows.stages.invoice import buyer_of
 from flows.stages.line import Chunk, Problem, Stage, Tally, tally
+from flows.stages.refund_money import close_when_back, own_invoices, plan_money, refund_keys, send_on_its_roads
+from flows.stages.refund_roles import refuse_without_roles
 from shipping.earlier import read_earlier_charges
 from shipping.models import PostageCharge, PostageFinding
 from shipping.postage_audit import audit
@@ -98,15 +100,17 @@ def _by_payer(finding: PostageFinding) -> tuple[str, str]:
 
 
 def _propose(house: House, uow: UnitOfWork, findings: list[PostageFinding], *, by: str) -> RefundCase:
+    originals = _own_invoices(uow, findings)
     case = propose(
         case_id=f"R-{uow.series.next('refund_case'):06d}",
         payer_org_number=findings[0].charge.payer_org_number,
         payer_name=findings[0].charge.payer_name,
-        items=[_item(finding) for finding in findings],
+        items=[_item(finding, originals) for finding in findings],
         by=by,
         at=house.clock.now(),
-        originals=_own_invoices(uow, findings),
+        originals=originals,
         earlier_credits=uow.credit_notes.all(),
+        roles=uow.refund_roles.all(),
     )
     uow.refunds.add(case)
     return case
@@ -118,7 +122,7 @@ def _own_invoices(uow: UnitOfWork, findings: Iterable[PostageFinding]) -> list[I
     return [uow.invoices.get(int(number)) for number in sorted(numbers)]
 
 
-def _item(finding: PostageFinding) -> RefundItem:
+def _item(finding: PostageFinding, originals: Iterable[Invoice]) -> RefundItem:
     charge = finding.charge
     return RefundItem(
         finding_id=finding.finding_id,
@@ -128,16 +132,43 @@ def _item(finding: PostageFinding) -> RefundItem:
         net_ore=finding.refund_net_ore,
         vat_ore=finding.refund_vat_ore,
         vat_percent=charge.vat_percent,
+        line=_line_of(charge, originals),
     )
 
 
+def _line_of(charge: PostageCharge, originals: Iterable[Invoice]) -> int | None:
+    """The place of a charge on its invoice, where that is ours and one line alone can be meant."""
+    places = [
+        place
+        for original in originals
+        if charge.origin == "own" and str(original.number) == charge.invoice_number
+        for place, line in enumerate(original.lines, start=1)
+        if (line.shipment_id, line.net_ore) == (charge.shipment, charge.charged_net_ore)
+    ]
+    return places[0] if len(places) == 1 else None
+
+
 def approve_case(house: House, case_id: str, *, by: str) -> RefundCase:
-    """A second person approves payer and amounts as they stand. Raises Refused (`refund.same_person`, …)."""
+    """A second person approves payer and amounts as they stand, within their limit.
+
+    Raises Refused `refund.same_person`, `refund.above_limit`, `refund.no_roles`, `refund.changed`,
+    `refund.wrong_state`.
+    """
     with house.store.begin() as uow:
-        now = house.clock.now()
-        approved = approve(uow.refunds.get(case_id), by=by, at=now)
+        now, roles = house.clock.now(), uow.refund_roles.all()
+        refuse_without_roles(house, roles)
+        approved = approve(uow.refunds.get(case_id), by=by, at=now, roles=roles)
         if not uow.refunds.approve(case_id, by, now, approved.digest):
             approve(uow.refunds.get(case_id), by=by, at=now)  # somebody was quicker: says what the case is now
+        return uow.refunds.get(case_id)
+
+
+def reject_case(house: House, case_id: str, *, by: str) -> RefundCase:
+    """Turn a case down that is not executed; its findings are free for another. Raises Refused
+    `refund.wrong_state`."""
+    with house.store.begin() as uow:
+        reject(uow.refunds.get(case_id), by=by, at=house.clock.now())
+        uow.refunds.reject(case_id, by=by)
         return uow.refunds.get(case_id)
 
 
@@ -154,7 +185,7 @@ def _credit(house: House, chunk: Chunk) -> Tally:
     for case_id in chunk:
         try:
             outcomes.append(_credit_case(house, case_id))
-        except Refused as fault:
+        except (Refused, Unavailable) as fault:
             problems.append(Problem.of(case_id, fault))
     return tally(outcomes, problems)
 
@@ -169,27 +200,21 @@ def _credit_case(house: House, case_id: str) -> str:
         note = _credit_note(house, uow, case)
         uow.credit_notes.add(note)
         uow.ledger.post(entries_of_credit_note(note))
-        set_off = case.gross_ore - sum(_amounts(case).values())
-        if set_off:
-            uow.ledger.post(entries_of_set_off(note, amount_ore=set_off, booked_on=note.issued_on))
-        uow.refunds.to_state(case_id, RefundState.APPROVED, RefundState.EXECUTING, credit_note=note.number)
-        for payment, amount in _amounts(case).items():
-            request = {"case": case_id, "payment": payment, "amount_ore": amount}
-            uow.effects.plan(f"refund:{case_id}:{payment}", EffectKind.REFUND, case_id, request)
+        roads = plan_money(uow, case)
+        uow.refunds.execute(case_id, credit_note=note.number, roads=roads, by=house.actor)
+        send_on_its_roads(uow, case, note, roads)
         plan_delivery(house, uow, note)
     return "credited"
 
 
 def _credit_note(house: House, uow: UnitOfWork, case: RefundCase) -> CreditNote:
-    in_case = {item.finding_id for item in case.items}
-    findings = [finding for finding in uow.postage.findings() if finding.finding_id in in_case]
     return issue_credit_note(
         number=uow.series.next("credit_note"),
         issued_on=oslo_day(house.clock.now()),
         case=case,
         seller=house.settings.seller,
         buyer=_payer(uow, case),
-        other_originals=_own_invoices(uow, findings),
+        other_originals=[uow.invoices.get(number) for number in sorted(set(own_invoices(uow, case).values()))],
         earlier_credits=uow.credit_notes.all(),
     )
 
@@ -206,15 +231,6 @@ def _payer(uow: UnitOfWork, case: RefundCase) -> Buyer:
     return buyer_of(business)
 
 
-def _amounts(case: RefundCase) -> dict[str, int]:
-    """Gross øre to give back per payment; items without a payment are set off against what is still owed."""
-    amounts: dict[str, int] = {}
-    for item in case.items:
-        if item.payment is not None:
-            amounts[item.payment] = amounts.get(item.payment, 0) + item.net_ore + item.vat_ore
-    return amounts
-
-
 def _to_pay(house: House) -> list[Chunk]:
     with house.store.read() as uow:
         return [(case.case_id,) for case in uow.refunds.of_state(RefundState.EXECUTING)]
@@ -224,23 +240,17 @@ def _pay(house: House, chunk: Chunk) -> Tally:
     total = Tally()
     for case_id in chunk:
         with house.store.read() as uow:
-            case = uow.refunds.get(case_id)
-        for payment in _amounts(case):
-            total += carry_out(house, REFUNDING, f"refund:{case_id}:{payment}")
+            keys = refund_keys(uow, case_id)
+        for key in keys:
+            total += carry_out(house, REFUNDING, key)
         total += _close(house, case_id)
     return total
 
 
 def _close(house: House, case_id: str) -> Tally:
-    """A case is confirmed when every one of its refunds is (or it had none to pay out)."""
+    """A case is confirmed when all of its money is back."""
     with house.store.begin() as uow:
-        case = uow.refunds.get(case_id)
-        states = {uow.effects.get(f"refund:{case_id}:{payment}").state for payment in _amounts(case)}
-        if states <= {EffectState.CONFIRMED} and uow.refunds.to_state(
-            case_id, RefundState.EXECUTING, RefundState.CONFIRMED
-        ):
-            return tally(["case_confirmed"])
-    return Tally()
+        return tally(["case_confirmed"] if close_when_back(uow, case_id) else [])
 
 
 def _refund(house: House, effect: Effect) -> Answer:
