@@ -148,8 +148,8 @@ def _line_of(charge: PostageCharge, originals: Iterable[Invoice]) -> int | None:
     return places[0] if len(places) == 1 else None
 
 
-def approve_case(house: House, case_id: str, *, by: str) -> RefundCase:
-    """A second person approves payer and amounts as they stand, within their limit.
+def approve_case(house: House, case_id: str, *, by: str, digest: str | None = None) -> RefundCase:
+    """A second person approves payer and amounts as they stand, within their limit; `digest` says what they looked at.
 
     Raises Refused `refund.same_person`, `refund.above_limit`, `refund.no_roles`, `refund.changed`,
     `refund.wrong_state`.
@@ -158,7 +158,7 @@ def approve_case(house: House, case_id: str, *, by: str) -> RefundCase:
         now, roles = house.clock.now(), uow.refund_roles.all()
         refuse_without_roles(house, roles)
         approved = approve(uow.refunds.get(case_id), by=by, at=now, roles=roles)
-        if not uow.refunds.approve(case_id, by, now, approved.digest):
+        if not uow.refunds.approve(case_id, by, now, digest or approved.digest):
             approve(uow.refunds.get(case_id), by=by, at=now)  # somebody was quicker: says what the case is now
         return uow.refunds.get(case_id)
 

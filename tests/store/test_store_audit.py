@@ -252,6 +252,10 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
     "refund.unchanged": _does("UPDATE refund_cases SET digest = 'other' WHERE case_id = 'R-2'"),
     "refund.two_people": _does("UPDATE refund_cases SET approved_by = proposed_by WHERE case_id = 'R-1'"),
     "refund.finding_once": _does("UPDATE refund_items SET finding_id = 'E-1/v1' WHERE case_id = 'R-2'"),
+    "refund.acts": _does("DELETE FROM refund_acts WHERE case_id = 'R-1' AND act = 'approved'"),
+    "refund.roads": _does(
+        "INSERT INTO refund_roads (case_id, position, road, amount_ore) VALUES ('R-1', 9, 'pay_out', 5)"
+    ),
     "refund.credited": _does("UPDATE refund_cases SET credit_note = 7 WHERE case_id = 'R-1'"),
     "encode.taken": _does("INSERT INTO encode_leases VALUES ('B-2-2', 'P-2', 'a', 'run', '2026-11-23')"),
     "chip.aside": _does(_QUARANTINE + "VALUES ('B-2-1', 1, 'P-2', 'a', 'x', 'open', '2026-11-23')"),
