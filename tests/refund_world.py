@@ -7,7 +7,7 @@ from datetime import date
 
 from billing.invoices import issue
 from billing.ledger import entries_of_invoice
-from billing.models import Buyer, Invoice, RefundCase, Seller
+from billing.models import Buyer, Delivered, Invoice, RefundCase, Seller
 from billing.webhook import Told
 from cards.address import Address
 from flows.house import House
@@ -42,14 +42,18 @@ def invoices(house: House, count: int, *, order: str = "B-1", postage_ore: int =
             uow.shipments.add(a_shipment(number, [], order=order))
             invoice = issue(
                 number=number,
-                order_number=order,
                 issued_on=DAY,
-                delivered_on=DAY,
                 seller=SELLER,
                 buyer=BUYER,
-                delivery_address=OSLO,
-                cards=[(f"{order}-{line}", "construction")],
-                postage=[(f"S-{number}", postage_ore, 25)],
+                deliveries=[
+                    Delivered(
+                        order_number=order,
+                        delivered_on=DAY,
+                        address=OSLO,
+                        cards=((f"{order}-{line}", "construction"),),
+                        postage=((f"S-{number}", postage_ore),),
+                    )
+                ],
             )
             uow.invoices.add(invoice)
             uow.ledger.post(entries_of_invoice(invoice))
@@ -64,7 +68,7 @@ def charge_of(invoice: Invoice) -> PostageCharge:
     return a_charge(
         f"{invoice.number}/{line.shipment_id}",
         origin="own",
-        order_number=invoice.order_number,
+        order_number=invoice.order_numbers[0],
         invoice_number=str(invoice.number),
         shipment=line.shipment_id,
         posted_on=DAY,

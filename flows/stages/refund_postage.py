@@ -137,15 +137,15 @@ def _item(finding: PostageFinding, originals: Iterable[Invoice]) -> RefundItem:
 
 
 def _line_of(charge: PostageCharge, originals: Iterable[Invoice]) -> int | None:
-    """The place of a charge on its invoice, where that is ours and one line alone can be meant."""
-    places = [
+    """The place of a charge on its invoice, where that is ours."""
+    places = (
         place
         for original in originals
         if charge.origin == "own" and str(original.number) == charge.invoice_number
         for place, line in enumerate(original.lines, start=1)
-        if (line.shipment_id, line.net_ore) == (charge.shipment, charge.charged_net_ore)
-    ]
-    return places[0] if len(places) == 1 else None
+        if (line.shipment_id, original.delivery_of(line).order_number) == (charge.shipment, charge.order_number)
+    )
+    return next(places, None)
 
 
 def approve_case(house: House, case_id: str, *, by: str, digest: str | None = None) -> RefundCase:
