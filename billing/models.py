@@ -23,6 +23,16 @@ class PriceRow(_Frozen):
     source: str
 
 
+class CostRow(_Frozen):
+    """What one card of a kind costs us to make in a period: blank, chip, print and work."""
+
+    kind: str
+    cost_ore: int
+    valid_from: date
+    valid_until: date | None
+    source: str
+
+
 class TaxRow(_Frozen):
     """A VAT rule in a period: EHF category and percent, SAF-T code, and who of finance approved the row."""
 

@@ -31,6 +31,7 @@ from store.effects import Effects, Series
 from store.encoding import Encoding
 from store.faults import translated
 from store.field_faults import FieldFaults
+from store.free_cards import FreeCards
 from store.ledger import Ledger
 from store.orders import Orders
 from store.packing import Packing
@@ -133,6 +134,11 @@ class UnitOfWork:
     def credit_notes(self) -> CreditNotes:
         """Issued credit notes."""
         return CreditNotes(self._tx)
+
+    @cached_property
+    def free_cards(self) -> FreeCards:
+        """Cards that were replaced free of charge."""
+        return FreeCards(self._tx)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -16,6 +16,7 @@ from cards.money import vat_ore
 from cards.orders import Business
 from flows.house import House
 from flows.stages.delivery import DELIVERY, plan_delivery
+from flows.stages.free_replacements import BOOK_COST
 from flows.stages.invoice_plan import invoices_to_come
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
 from shipping.countries import zone_of
@@ -140,4 +141,4 @@ def _cards_of_order(order_number: str, shipment: Shipment) -> int:
     return sum(not is_replacement(card_id) for card_id in of_order)
 
 
-INVOICE = (Stage("issue", _to_issue, _issue), *DELIVERY)
+INVOICE = (Stage("issue", _to_issue, _issue), BOOK_COST, *DELIVERY)

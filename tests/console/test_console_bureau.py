@@ -95,6 +95,32 @@ def test_a_faulty_card_is_replaced(bureau: Terminal, tmp_path: Path) -> None:
     assert bureau("audit").code == 0
 
 
+def test_check_11_a_free_replacement_has_no_document_and_its_cost_is_booked_once(bureau: Terminal) -> None:
+    bureau("day")
+    before = bureau("ledger", "balances", "--json").json["accounts"]
+    documents = len(bureau("invoices", "list", "--json").json["invoices"])
+    assert bureau("chips", "report-fault", "GOOD-1-1", "--symptom", "gate 4 stays shut", "--by", "ola").code == 0
+    for _ in range(2):
+        assert bureau("day").code == 0
+    assert _card(bureau, "GOOD-1-1R1")["state"] == "posted"
+    after = bureau("ledger", "balances", "--json").json["accounts"]
+    moved = {account: ore - before.get(account, 0) for account, ore in after.items() if ore != before.get(account, 0)}
+    assert moved == {"4390": 3100, "1440": -3100}
+    assert len(bureau("invoices", "list", "--json").json["invoices"]) == documents
+    said = bureau("invoices", "free", "--json").json
+    (free,) = said["free"]
+    assert (free["card_id"], free["replaces"], free["cost_ore"], said["cost_ore"]) == (
+        "GOOD-1-1R1",
+        "GOOD-1-1",
+        3100,
+        3100,
+    )
+    assert (free["order_number"], free["line"], free["symptom"]) == ("GOOD-1", 1, "gate 4 stays shut")
+    assert (free["reported_by"], free["why"]) == ("ola", "chip fault")
+    assert free["decided_by"]
+    assert bureau("audit", "--json").json["violations"] == []
+
+
 def test_a_held_card_is_put_right(bureau: Terminal, inbox: Path) -> None:
     (inbox / "not-a-photo.jpg").write_bytes(b"nothing")
     put(inbox, "zero.json", order("ZERO-1", photos=["not-a-photo.jpg"]))
@@ -287,7 +313,7 @@ def test_every_answer_in_words_fits_80_columns(bureau: Terminal) -> None:
     bureau("day")
     looks = ["status", "audit", "cards find Holm", "cards show GOOD-1-1", "batches list", "batches show P-000001",
              "blanks list", "orders show LOST-1", "documents list", "doctor", "refunds list", "refunds proof",
-             "refunds roles list", "refunds payouts list --all",
+             "refunds roles list", "refunds payouts list --all", "invoices free",
              "invoices list", "invoices export 1"]  # fmt: skip
     for look in looks:
         said = bureau(*look.split())

@@ -27,6 +27,7 @@ LOOKS_ONLY = {
     ("businesses", "list"),
     ("invoices", "list"),
     ("invoices", "waiting"),
+    ("invoices", "free"),
     ("payments", "list"),
     ("payments", "reconcile"),
     ("invoices", "export"),
