@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from console import refund_payouts, refund_roles
+from console import refund_payouts, refund_roles, refund_undercharged
 from console.answer import answer
 from console.documents import read_file, write_file
 from console.line import run_named
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Refunds: found or by hand, proposed, approved, executed, proved.")
 app.add_typer(refund_roles.app, name="roles")
 app.add_typer(refund_payouts.app, name="payouts")
+app.add_typer(refund_undercharged.app, name="undercharged")
 
 _PROVED = (
     "found_ore",

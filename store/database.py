@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock
+from store.after_charges import AfterCharges
 from store.bank import Bank
 from store.billing import CreditNotes, Invoices
 from store.blanks import Blanks
@@ -159,6 +160,11 @@ class UnitOfWork:
     def refunds(self) -> Refunds:
         """Refund cases."""
         return Refunds(self._tx)
+
+    @cached_property
+    def after_charges(self) -> AfterCharges:
+        """What was charged too little and is charged after all."""
+        return AfterCharges(self._tx)
 
     @cached_property
     def refund_roles(self) -> RefundRoles:

@@ -72,5 +72,24 @@ refund_payouts = Table(
     CheckConstraint("amount_ore > 0", name="refund_payouts_something"),
 )
 
+after_charges = Table(
+    "after_charges",
+    metadata,
+    Column("finding_id", Word, ForeignKey("postage_findings.finding_id"), primary_key=True),
+    Column("asked_by", Word, nullable=False),
+    Column("asker", Word, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("agreed_by", Word),
+    Column("agreer", Word),
+    Column("agreed_at", Instant),
+    Column("invoice", BigInteger, ForeignKey("invoices.number")),
+    CheckConstraint("agreer <> asker", name="after_charges_two_people"),
+    CheckConstraint(
+        "(agreed_by IS NULL) = (agreer IS NULL) AND (agreer IS NULL) = (agreed_at IS NULL) "
+        "AND (agreed_at IS NULL) = (invoice IS NULL)",
+        name="after_charges_agreed",
+    ),
+)
+
 REFUND_APPEND_ONLY = ("refund_acts", "refund_roads", "refund_payouts")
 """Tables whose rows never change or go: triggers on both databases raise."""

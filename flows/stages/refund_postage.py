@@ -132,11 +132,11 @@ def _item(finding: PostageFinding, originals: Iterable[Invoice]) -> RefundItem:
         net_ore=finding.refund_net_ore,
         vat_ore=finding.refund_vat_ore,
         vat_percent=charge.vat_percent,
-        line=_line_of(charge, originals),
+        line=line_of_charge(charge, originals),
     )
 
 
-def _line_of(charge: PostageCharge, originals: Iterable[Invoice]) -> int | None:
+def line_of_charge(charge: PostageCharge, originals: Iterable[Invoice]) -> int | None:
     """The place of a charge on its invoice, where that is ours."""
     places = (
         place

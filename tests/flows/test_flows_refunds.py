@@ -22,6 +22,7 @@ from console.api import build_app
 from console.cli import main
 from flows.house import House, open_house
 from flows.settings import Settings
+from flows.stages.after_charges import agree_to_charge, ask_to_charge, undercharges
 from flows.stages.line import Tally, run_line, run_stage
 from flows.stages.refund_money import tell_paid_out
 from flows.stages.refund_postage import REFUND_POSTAGE, approve_case, find, propose_cases, reject_case
@@ -355,6 +356,33 @@ def test_check_10_a_postage_error_is_found_approved_and_given_back_once(house: H
         "given_back_ore": case.gross_ore,
     }  # fmt: skip
     assert {"tariff", "source", "weight_g", "charged_net", "due_net"} <= set(errors[0].evidence)
+    assert _broken(house) == []
+
+
+def test_what_was_charged_too_little_becomes_a_new_invoice_when_two_people_decide(house: House) -> None:
+    (invoice,) = invoices(house, 1, postage_ore=900)
+    find(house)
+    ((finding, missing, _),) = undercharges(house)
+    assert propose_cases(house, by="anna")[1] == []
+    name = finding.finding_id
+    assert _code(lambda: agree_to_charge(house, name, by="bo")) == "undercharge.not_asked"
+    assert _code(lambda: ask_to_charge(house, "E-1/v1", by="anna")) == "undercharge.unknown"
+    for by in ("anna", "eva"):
+        assert ask_to_charge(house, name, by=by).asked_by == "anna"
+    assert _code(lambda: agree_to_charge(house, name, by="ANNA ")) == "refund.same_person"
+    agree = "UPDATE after_charges SET agreed_by = '{}', agreer = '{}', agreed_at = asked_at, invoice = 1"
+    for pair in (("Anna", "somebody"), ("somebody", "anna")):
+        _refused_by_the_database(house, agree.format(*pair))
+    new = agree_to_charge(house, name, by="bo")
+    assert agree_to_charge(house, name, by="cid") == new
+    (line,) = new.lines
+    assert (new.number, line.net_ore, line.vat_percent) == (invoice.number + 1, missing, 25)
+    assert f"invoice {invoice.number}" in line.text
+    assert (_open(house, invoice), _open(house, new)) == (invoice.gross_ore, new.gross_ore)
+    _execute(house)
+    with house.store.read() as uow:
+        assert {paper.document_id for paper in uow.documents.of_subject("invoice/2")} == {"invoice/2", "ehf/invoice/2"}
+    assert find(house)[0].changed is False
     assert _broken(house) == []
 
 

@@ -73,6 +73,13 @@ _BAD_ROLE = " OR ".join(
         "EXISTS (SELECT 1 FROM refund_roles AS n WHERE n.person = NEW.person AND n.role_id > NEW.role_id)",
     )
 )
+_BAD_AFTER_CHARGE = " OR ".join(
+    (
+        "OLD.agreed_by IS NOT NULL",
+        *(f"NEW.{name} <> OLD.{name}" for name in ("finding_id", "asked_by", "asker", "asked_at")),
+        "lower(trim(NEW.agreed_by)) = lower(trim(NEW.asked_by))",
+    )
+)
 _BAD_PAYOUT = (
     "NEW.amount_ore <> coalesce((SELECT sum(r.amount_ore) FROM refund_roads AS r "
     "WHERE r.case_id = NEW.case_id AND r.road = 'pay_out'), 0)"
@@ -89,6 +96,9 @@ RULES = (  # name, act, when it is wrong, what is said
     ("refund_roles_agree", "UPDATE ON refund_roles", _BAD_ROLE, "a role is agreed to once, by a second person"),
     ("refund_roles_no_delete", "DELETE ON refund_roles", "true", "a role stays on record"),
     ("refund_roads_once", "INSERT ON refund_roads", _NOT_APPROVED, "roads are planned when a case is credited"),
+    ("after_charges_start", "INSERT ON after_charges", "NEW.agreed_by IS NOT NULL", "it is asked for, then agreed to"),
+    ("after_charges_agree", "UPDATE ON after_charges", _BAD_AFTER_CHARGE, "it is agreed to once, by a second person"),
+    ("after_charges_no_delete", "DELETE ON after_charges", "true", "it stays on record"),
     ("refund_payouts_planned", "INSERT ON refund_payouts", _BAD_PAYOUT, "what is paid out is what was planned"),
 )
 
@@ -102,6 +112,7 @@ def upgrade() -> None:
     _acts()
     _roads()
     _payouts()
+    _after_charges()
     op.create_index("invoice_lines_by_order", "invoice_lines", ["order_number", "number"])
     _acts_of_before()
     _roads_of_before()
@@ -175,6 +186,24 @@ def _payouts() -> None:
     )
 
 
+def _after_charges() -> None:
+    op.create_table(
+        "after_charges",
+        *_words("finding_id asked_by asker asked_at"),
+        *_words("agreed_by agreer agreed_at", nullable=True),
+        sa.Column("invoice", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("finding_id"),
+        sa.ForeignKeyConstraint(["finding_id"], ["postage_findings.finding_id"]),
+        sa.ForeignKeyConstraint(["invoice"], ["invoices.number"]),
+        sa.CheckConstraint("agreer <> asker", name="after_charges_two_people"),
+        sa.CheckConstraint(
+            "(agreed_by IS NULL) = (agreer IS NULL) AND (agreer IS NULL) = (agreed_at IS NULL) "
+            "AND (agreed_at IS NULL) = (invoice IS NULL)",
+            name="after_charges_agreed",
+        ),
+    )
+
+
 def _acts_of_before() -> None:
     """Who executed was not kept: the approver stands for it."""
     for act, actor, person, at, where in (
@@ -229,7 +258,7 @@ def _rules_postgresql() -> None:
                 f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
                 f"FOR EACH {each} EXECUTE FUNCTION hsecard_append_only()"
             )
-    for table in ("refund_cases", "refund_items", "refund_roles"):
+    for table in ("refund_cases", "refund_items", "refund_roles", "after_charges"):
         op.execute(
             f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION hsecard_append_only()"
