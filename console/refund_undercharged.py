@@ -68,7 +68,6 @@ def agree(finding: Finding, by: By, as_json: AsJson = False, dry_run: DryRun = F
 
     with at_work(by, dry_run=dry_run) as house:
         invoice = agree_to_charge(house, finding, by=by)
-    words = (
-        f"{finding}: {'would be ' if dry_run else ''}charged on invoice {invoice.number}, {kroner(invoice.gross_ore)}"
-    )
+    done = "would be charged" if dry_run else "charged"
+    words = f"{finding}: {done} on invoice {invoice.number}, {kroner(invoice.gross_ore)}"
     return answer({"dry_run": dry_run, "invoice": invoice.model_dump(mode="json")}, [line(words)], as_json=as_json)
