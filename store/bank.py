@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, case, cast, func, insert, or_, select, text
+from sqlalchemy import Select, case, func, insert, or_, select, text
 
 from billing.bank_file import BankLine, Judged, Owed
 from billing.ledger import RECEIVABLE
-from store.columns import Word
 from store.ledger_tables import bank_payments
+from store.refund_tables import refund_roads
 from store.stripe_tables import stripe_payments
 from store.tables import credit_notes, invoice_lines, invoices, ledger_entries, orders
 from store.transaction import Transaction
@@ -86,12 +86,16 @@ class Bank:
         numbers = {number: kid for kid, number in self._tx.connection.execute(query)}
         return {numbers[owed.invoice]: owed for owed in self._owed(numbers)}
 
+    def open_among(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Øre that is owed on some invoices, in their order; what is paid, set off or void is left out."""
+        found = self._owed(numbers)
+        return {owed.invoice: owed.open_ore for owed in found if owed.open_ore > 0 and not owed.void}
+
     def open_of(self, org_number: str) -> dict[int, int]:
-        """Øre that a payer owes, by invoice, oldest first; what is paid, set off or void is left out."""
+        """As `open_among`, of all of a payer's invoices, oldest first."""
         of_payer = select(orders.c.order_number).where(orders.c.org_number == org_number)
         query = select(invoice_lines.c.number).where(invoice_lines.c.order_number.in_(of_payer)).distinct()
-        found = self._owed(list(self._tx.connection.scalars(query.order_by(invoice_lines.c.number))))
-        return {owed.invoice: owed.open_ore for owed in found if owed.open_ore > 0 and not owed.void}
+        return self.open_among(self._tx.connection.scalars(query.order_by(invoice_lines.c.number)).all())
 
     def _owed(self, numbers: Iterable[int]) -> list[Owed]:
         numbers = list(numbers)
@@ -124,14 +128,11 @@ class Bank:
     def _set_off_before(self) -> dict[int, int]:
         """Øre set off by credit notes before each set-off named its invoice: on those that the note credits, up to what
         it credits of each."""
-        entry, note = ledger_entries.c, credit_notes.c
-        document = "credit_note/" + cast(note.number, Word)
-        query = select(note.content, func.sum(entry.amount_ore)).join(ledger_entries, entry.document == document)
+        road, note = refund_roads.c, credit_notes.c
+        query = select(note.content, road.amount_ore).join(credit_notes, note.case_id == road.case_id)
         off: dict[int, int] = {}
-        for content, ore in self._tx.connection.execute(
-            query.where(entry.account == RECEIVABLE).group_by(note.number, note.content)
-        ):
-            left = -int(ore)
+        for content, ore in self._tx.connection.execute(query.where(road.road == "set_off", road.invoice.is_(None))):
+            left = ore
             for line in content["lines"]:
                 share = min(left, line["net_ore"] + line["vat_ore"])
                 left -= share

@@ -4,10 +4,12 @@ A case and its items stand as proposed for ever; only its state moves, and only 
 database holds the pair of eyes, the limits and the digest itself: triggers on both databases (see migration 0012).
 """
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, text
 
 from store.columns import Instant, Word
 from store.tables import metadata
+
+_UNNAMED = text("road = 'set_off' AND invoice IS NULL")  # set off before each set-off named its invoice
 
 refund_roles = Table(
     "refund_roles",
@@ -59,6 +61,7 @@ refund_roads = Table(
         name="refund_roads_target",
     ),
     Index("refund_roads_by_payment", "payment"),
+    Index("refund_roads_unnamed", "case_id", sqlite_where=_UNNAMED, postgresql_where=_UNNAMED),
 )
 
 refund_payouts = Table(

@@ -198,5 +198,5 @@ class Refunds:
 
 
 def _item_row(case_id: str, position: int, item: RefundItem, *, live: bool) -> dict[str, Any]:
-    row = item.model_dump(include={"finding_id", "net_ore", "vat_ore"})
+    row = item.model_dump(include={"finding_id", "net_ore", "vat_ore", "invoice_number"})
     return {**row, "case_id": case_id, "position": position, "content": item.model_dump(mode="json"), "live": live}

@@ -469,6 +469,8 @@ refund_items = Table(
     Column("vat_ore", BigInteger, nullable=False),
     Column("content", Json, nullable=False),
     Column("live", Boolean, nullable=False),
+    Column("invoice_number", Word),  # as printed there; ours or one of before this system
+    Index("refund_items_by_invoice", "invoice_number", "case_id"),
     _once("refund_items_finding_once", "finding_id", where="live"),
 )
 

@@ -36,7 +36,7 @@ def propose_by_hand(
     mark = _mark(number, lines, net_ore, why, data)
     paper = shelf(house, document_id=f"evidence/{mark}", subject=f"invoice/{number}", data=data, suffix=suffix)
     with house.store.begin() as uow:
-        original, credits_ = uow.invoices.get(number), uow.credit_notes.all()
+        original, credits_ = uow.invoices.get(number), uow.credit_notes.on_invoices([number])
         parts = _parts(original, lines, net_ore, credits_)
         case = propose(
             case_id=f"R-{uow.series.next('refund_case'):06d}",

@@ -26,12 +26,12 @@ def plan_money(uow: UnitOfWork, case: RefundCase) -> tuple[RefundRoad, ...]:
     """
     uow.bank.hold()
     own = own_invoices(uow, case)
-    return plan_roads(
-        case.items,
-        own=own,
-        open_ore=uow.bank.open_of(case.payer_org_number),
-        paid={number: _refundable(uow, number) for number in sorted(set(own.values()))},
-    )
+    credited = sorted(set(own.values()))
+    paid = {number: _refundable(uow, number) for number in credited}
+    roads = plan_roads(case.items, own=own, open_ore=uow.bank.open_among(credited), paid=paid)
+    if all(road.road is not Road.PAY_OUT for road in roads):
+        return roads
+    return plan_roads(case.items, own=own, open_ore=uow.bank.open_of(case.payer_org_number), paid=paid)
 
 
 def own_invoices(uow: UnitOfWork, case: RefundCase) -> dict[str, int]:

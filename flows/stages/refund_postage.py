@@ -109,7 +109,7 @@ def _propose(house: House, uow: UnitOfWork, findings: list[PostageFinding], *, b
         by=by,
         at=house.clock.now(),
         originals=originals,
-        earlier_credits=uow.credit_notes.all(),
+        earlier_credits=uow.credit_notes.on_invoices([original.number for original in originals]),
         roles=uow.refund_roles.all(),
     )
     uow.refunds.add(case)
@@ -208,14 +208,15 @@ def _credit_case(house: House, case_id: str) -> str:
 
 
 def _credit_note(house: House, uow: UnitOfWork, case: RefundCase) -> CreditNote:
+    credited = sorted(set(own_invoices(uow, case).values()))
     return issue_credit_note(
         number=uow.series.next("credit_note"),
         issued_on=oslo_day(house.clock.now()),
         case=case,
         seller=house.settings.seller,
         buyer=_payer(uow, case),
-        other_originals=[uow.invoices.get(number) for number in sorted(set(own_invoices(uow, case).values()))],
-        earlier_credits=uow.credit_notes.all(),
+        other_originals=[uow.invoices.get(number) for number in credited],
+        earlier_credits=uow.credit_notes.on_invoices(credited),
     )
 
 

@@ -475,7 +475,10 @@ def test_check_12_an_approval_falls_when_amount_or_payee_changes(house: House) -
         "DELETE FROM refund_items",
     ):
         _refused_by_the_database(house, change)
-    more = "INSERT INTO refund_items SELECT case_id, 9, 'x', net_ore, vat_ore, content, live FROM refund_items"
+    more = (
+        "INSERT INTO refund_items (case_id, position, finding_id, net_ore, vat_ore, content, live) "
+        "SELECT case_id, 9, 'x', net_ore, vat_ore, content, live FROM refund_items"
+    )
     _refused_by_the_database(house, more, approve[0].format("digest"))
     approved(house, case)
     _refused_by_the_database(house, more)

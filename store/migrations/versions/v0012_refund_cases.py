@@ -59,7 +59,7 @@ _BAD_CASE = " OR ".join(
 _BAD_ITEM = (
     "NEW.case_id <> OLD.case_id OR NEW.position <> OLD.position OR NEW.finding_id <> OLD.finding_id "
     "OR NEW.net_ore <> OLD.net_ore OR NEW.vat_ore <> OLD.vat_ore OR NEW.content <> OLD.content "
-    "OR (NEW.live AND NOT OLD.live)"
+    "OR NEW.invoice_number <> OLD.invoice_number OR (NEW.live AND NOT OLD.live)"
 )
 _NOT_PROPOSED = "NOT EXISTS (SELECT 1 FROM refund_cases AS c WHERE c.case_id = NEW.case_id AND c.state = 'proposed')"
 _NOT_APPROVED = "NOT EXISTS (SELECT 1 FROM refund_cases AS c WHERE c.case_id = NEW.case_id AND c.state = 'approved')"
@@ -113,9 +113,12 @@ def upgrade() -> None:
     _roads()
     _payouts()
     _after_charges()
+    op.add_column("refund_items", sa.Column("invoice_number", WORD, nullable=True))
+    op.create_index("refund_items_by_invoice", "refund_items", ["invoice_number", "case_id"])
     op.create_index("invoice_lines_by_order", "invoice_lines", ["order_number", "number"])
     _acts_of_before()
     _roads_of_before()
+    _invoices_of_before()
     if op.get_bind().dialect.name == "postgresql":
         _rules_postgresql()
     else:
@@ -172,6 +175,8 @@ def _roads() -> None:
         ),
     )
     op.create_index("refund_roads_by_payment", "refund_roads", ["payment"])
+    unnamed = sa.text("road = 'set_off' AND invoice IS NULL")
+    op.create_index("refund_roads_unnamed", "refund_roads", ["case_id"], sqlite_where=unnamed, postgresql_where=unnamed)
 
 
 def _payouts() -> None:
@@ -238,6 +243,15 @@ def _roads_of_before() -> None:
     )
     for row in (row for row in rows if row["amount_ore"]):
         connection.execute(sa.text(insert), row)
+
+
+def _invoices_of_before() -> None:
+    connection = op.get_bind()
+    items = connection.execute(sa.text("SELECT case_id, position, content FROM refund_items")).all()
+    update = "UPDATE refund_items SET invoice_number = :number WHERE case_id = :case_id AND position = :position"
+    for case_id, position, content in items:
+        number = json.loads(content)["invoice_number"]
+        connection.execute(sa.text(update), {"case_id": case_id, "position": position, "number": number})
 
 
 def _rules_sqlite() -> None:
