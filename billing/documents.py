@@ -322,8 +322,8 @@ def _evidence_label(what: str) -> str:
 
 
 def _case_facts(case: RefundCase) -> list[_Fact]:
-    proposed = f"{case.proposed_by}, {_moment(case.proposed_at)}"
-    approved = f"{case.approved_by}, {_moment(case.approved_at)}" if case.approved_by and case.approved_at else "–"
+    proposed = f"{case.proposed_by}, {_day(case.proposed_at)}"
+    approved = f"{case.approved_by}, {_day(case.approved_at)}" if case.approved_by and case.approved_at else "–"
     return [
         ("Sak", "Case", case.case_id),
         ("Betaler", "Payer", f"{case.payer_name}, org.nr. {case.payer_org_number}"),
@@ -333,8 +333,9 @@ def _case_facts(case: RefundCase) -> list[_Fact]:
     ]
 
 
-def _moment(at: datetime) -> str:
-    return at.astimezone(OSLO).strftime("%Y-%m-%d %H:%M")
+def _day(at: datetime) -> str:
+    """The Oslo day: the minute is in the case's acts, and the payer does not need it."""
+    return at.astimezone(OSLO).date().isoformat()
 
 
 def _totals(paper: Paper, vat: Sequence[VatLine], gross_ore: int, label: tuple[str, str]) -> None:

@@ -129,7 +129,7 @@ def test_a_credit_note_names_each_invoice_it_credits() -> None:
 
 def test_a_statement_shows_the_evidence_of_each_line_and_both_people() -> None:
     (text,) = pages(refund_statement_pdf(a_case(), evidence()))
-    for field in ("weight g: 19.2", "due: 52.00", "F-1", "pi_2", "kari, 2026-11-24 00:30", "ola,", "NOK 195.00"):
+    for field in ("weight g: 19.2", "due: 52.00", "F-1", "pi_2", "kari, 2026-11-24", "ola,", "NOK 195.00"):
         assert field in text, field
     with pytest.raises(Refused, match=r"refund\.no_evidence"):
         refund_statement_pdf(a_case(), {"F-0": {"weight_g": "19.9"}})
