@@ -311,7 +311,9 @@ def _evidence_lines(item: RefundItem, evidence: Mapping[str, Mapping[str, str]])
             field="evidence",
             fix="run the postage audit again, or reject the case: nothing is given back without evidence",
         )
-    told = " · ".join(f"{_evidence_label(what)}: {value}" for what, value in facts.items())
+    known = list(_EVIDENCE)  # the order in which a person reads it; what is not known comes first
+    ordered = sorted(facts, key=lambda what: known.index(what) if what in known else -1)
+    told = " · ".join(f"{_evidence_label(what)}: {facts[what]}" for what in ordered)
     way = f" · Betaling / Payment {item.payment}" if item.payment else ""
     return (f"Funn / Finding {item.finding_id}{way}", told)
 
