@@ -11,9 +11,10 @@ from store.transaction import Transaction
 
 
 class AfterCharge(NamedTuple):
-    """Who asked to charge a finding, who agreed, and the invoice that came of it."""
+    """Who asked to charge a finding, and how much net, who agreed, and the invoice that came of it."""
 
     finding_id: str
+    net_ore: int
     asked_by: str
     asked_at: datetime
     agreed_by: str | None
@@ -42,9 +43,15 @@ class AfterCharges:
             query = query.where(after_charges.c.finding_id == finding_id).with_for_update()
         return [AfterCharge(*row) for row in self._tx.connection.execute(query)]
 
-    def ask(self, finding_id: str, *, by: str) -> bool:
-        """Ask to charge a finding. False when that was asked before."""
-        row = {"finding_id": finding_id, "asked_by": by, "asker": person(by), "asked_at": self._tx.now()}
+    def ask(self, finding_id: str, *, net_ore: int, by: str) -> bool:
+        """Ask to charge `net_ore` for a finding, which then stands as it is. False when that was asked before."""
+        row = {
+            "finding_id": finding_id,
+            "net_ore": net_ore,
+            "asked_by": by,
+            "asker": person(by),
+            "asked_at": self._tx.now(),
+        }
         return self._tx.insert_new(after_charges, row)
 
     def agree(self, finding_id: str, *, by: str, invoice: int) -> None:

@@ -79,6 +79,7 @@ after_charges = Table(
     "after_charges",
     metadata,
     Column("finding_id", Word, ForeignKey("postage_findings.finding_id"), primary_key=True),
+    Column("net_ore", BigInteger, nullable=False),
     Column("asked_by", Word, nullable=False),
     Column("asker", Word, nullable=False),
     Column("asked_at", Instant, nullable=False),
@@ -86,6 +87,7 @@ after_charges = Table(
     Column("agreer", Word),
     Column("agreed_at", Instant),
     Column("invoice", BigInteger, ForeignKey("invoices.number")),
+    CheckConstraint("net_ore > 0", name="after_charges_something"),
     CheckConstraint("agreer <> asker", name="after_charges_two_people"),
     CheckConstraint(
         "(agreed_by IS NULL) = (agreer IS NULL) AND (agreer IS NULL) = (agreed_at IS NULL) "

@@ -14,7 +14,7 @@ from flows.stages.delivery import plan_delivery
 from flows.stages.invoice import buyer_of
 from flows.stages.refund_postage import line_of_charge
 from flows.stages.refund_roles import refuse_without_roles
-from shipping.models import FindingKind, PostageFinding
+from shipping.models import FindingKind, GivenBack, PostageFinding
 from store.after_charges import AfterCharge
 from store.database import UnitOfWork
 
@@ -32,11 +32,19 @@ def undercharges(house: House) -> list[Undercharge]:
     with house.store.read() as uow:
         known = {one.finding_id: one for one in uow.after_charges.all()}
         findings = [one for one in uow.postage.findings() if one.kind is FindingKind.UNDERCHARGED]
-    return [Undercharge(one, _missing(one), known.get(one.finding_id)) for one in findings]
+        return [
+            Undercharge(one, asked.net_ore if asked else _missing(uow, one), asked)
+            for one in findings
+            for asked in [known.get(one.finding_id)]
+        ]
 
 
-def _missing(finding: PostageFinding) -> int:
-    return (finding.due_net_ore or 0) - finding.charge.charged_net_ore
+def _missing(uow: UnitOfWork, finding: PostageFinding) -> int:
+    """Net øre due, less what was charged and stayed with us."""
+    charge = finding.charge
+    back = uow.postage.given_back([charge.charge_id]).get(charge.charge_id, GivenBack())
+    kept = charge.charged_net_ore - charge.refunded_net_ore - back.net_ore
+    return (finding.due_net_ore or 0) - kept
 
 
 def ask_to_charge(house: House, finding_id: str, *, by: str) -> AfterCharge:
@@ -48,8 +56,9 @@ def ask_to_charge(house: House, finding_id: str, *, by: str) -> AfterCharge:
         raise Refused("refund.no_person", "nobody is named", field="by", fix="say who does this")
     with house.store.begin() as uow:
         refuse_proposer(uow.refund_roles.all(), by)
-        _finding(uow, finding_id)
-        uow.after_charges.ask(finding_id, by=by)
+        finding = _finding(uow, finding_id)
+        if uow.after_charges.get(finding_id) is None:
+            uow.after_charges.ask(finding_id, net_ore=_missing(uow, finding), by=by)
         return _asked(uow, finding_id)
 
 
@@ -70,7 +79,7 @@ def agree_to_charge(house: House, finding_id: str, *, by: str) -> Invoice:
                 field="by",
                 fix="ask a second person of finance to agree",
             )
-        invoice, roles = _invoice(house, uow, finding), uow.refund_roles.all()
+        invoice, roles = _invoice(house, uow, finding, asked), uow.refund_roles.all()
         refuse_without_roles(house, roles)
         refuse_approver(roles, by, invoice.gross_ore)
         uow.invoices.add(invoice)
@@ -80,7 +89,7 @@ def agree_to_charge(house: House, finding_id: str, *, by: str) -> Invoice:
         return invoice
 
 
-def _invoice(house: House, uow: UnitOfWork, finding: PostageFinding) -> Invoice:
+def _invoice(house: House, uow: UnitOfWork, finding: PostageFinding, asked: AfterCharge) -> Invoice:
     charge = finding.charge
     original = uow.invoices.get(int(charge.invoice_number))
     business = uow.orders.get(charge.order_number).business
@@ -89,7 +98,7 @@ def _invoice(house: House, uow: UnitOfWork, finding: PostageFinding) -> Invoice:
         issued_on=oslo_day(house.clock.now()),
         original=original,
         line=line_of_charge(charge, [original]) or 1,
-        net_ore=_missing(finding),
+        net_ore=asked.net_ore,
         seller=house.settings.seller,
         buyer=buyer_of(business),
         days=house.settings.invoice_days,

@@ -76,7 +76,7 @@ _BAD_ROLE = " OR ".join(
 _BAD_AFTER_CHARGE = " OR ".join(
     (
         "OLD.agreed_by IS NOT NULL",
-        *(f"NEW.{name} <> OLD.{name}" for name in ("finding_id", "asked_by", "asker", "asked_at")),
+        *(f"NEW.{name} <> OLD.{name}" for name in ("finding_id", "net_ore", "asked_by", "asker", "asked_at")),
         "lower(trim(NEW.agreed_by)) = lower(trim(NEW.asked_by))",
     )
 )
@@ -195,11 +195,13 @@ def _after_charges() -> None:
     op.create_table(
         "after_charges",
         *_words("finding_id asked_by asker asked_at"),
+        sa.Column("net_ore", sa.BigInteger(), nullable=False),
         *_words("agreed_by agreer agreed_at", nullable=True),
         sa.Column("invoice", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("finding_id"),
         sa.ForeignKeyConstraint(["finding_id"], ["postage_findings.finding_id"]),
         sa.ForeignKeyConstraint(["invoice"], ["invoices.number"]),
+        sa.CheckConstraint("net_ore > 0", name="after_charges_something"),
         sa.CheckConstraint("agreer <> asker", name="after_charges_two_people"),
         sa.CheckConstraint(
             "(agreed_by IS NULL) = (agreer IS NULL) AND (agreer IS NULL) = (agreed_at IS NULL) "
