@@ -61,6 +61,8 @@ def _line(item: RefundItem) -> CreditLine:
         vat_percent=item.vat_percent,
         vat_category=item.vat_category,
         finding_id=item.finding_id,
+        line=item.line,
+        card_kind=item.card_kind,
     )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from billing.models import Buyer, CreditNote, Delivery, Invoice, RefundCase, RefundItem, Seller, VatLine
 from billing.paper import ACCENT, INK, LEFT, RIGHT, SOFT, Column, Paper, Row, wrapped
+from billing.refund_roads import RefundRoad, Road
 from cards.address import Address
 from cards.days import OSLO
 from cards.errors import Refused
@@ -44,6 +45,32 @@ _STATEMENT_COLUMNS = (
     Column("MVA", "VAT", LEFT + 374, 54, right_aligned=True),
     Column("Tilbake NOK", "Refund NOK", RIGHT - 62, 62, right_aligned=True),
 )
+
+_EVIDENCE = {
+    "shipment": "Sending",
+    "orders_in_letter": "Bestillinger i brevet",
+    "posted_on": "Postlagt",
+    "zone": "Sone",
+    "weight_g": "Vekt",
+    "thickness_mm": "Tykkelse",
+    "cards": "Kort",
+    "charged_net": "Fakturert netto",
+    "charged_vat": "Fakturert mva",
+    "due_net": "Riktig netto",
+    "cause": "Årsak",
+    "letter_price_net": "Brevets pris netto",
+    "letter_price_gross": "Brevets pris brutto",
+    "tariff": "Takst",
+    "source": "Kilde",
+    "confidence": "Sikkerhet",
+    "invoice_line": "Fakturalinje",
+    "document": "Bilag",
+}
+_ROADS = {
+    Road.PAYMENT: "Tilbakeført over betaling / Refunded over payment",
+    Road.SET_OFF: "Trukket fra faktura / Set off against invoice",
+    Road.PAY_OUT: "Utbetales til bankkonto / Paid out by bank",
+}
 
 
 def invoice_pdf(invoice: Invoice) -> bytes:
@@ -87,8 +114,11 @@ def credit_note_pdf(note: CreditNote) -> bytes:
     return paper.finished()
 
 
-def refund_statement_pdf(case: RefundCase, evidence: Mapping[str, Mapping[str, str]]) -> bytes:
-    """What one payer gets back and why: every item with its evidence (`finding id → {what: value}`).
+def refund_statement_pdf(
+    case: RefundCase, evidence: Mapping[str, Mapping[str, str]], roads: Sequence[RefundRoad] = ()
+) -> bytes:
+    """What one payer gets back and why: every item with its evidence (`finding id → {what: value}`), and the roads
+    that the money takes, once they are planned.
 
     Raises Refused `refund.no_evidence` when an item has none.
     """
@@ -97,7 +127,7 @@ def refund_statement_pdf(case: RefundCase, evidence: Mapping[str, Mapping[str, s
         author=case.payer_name,
         footer=(f"Sak / Case {case.case_id}", f"SHA-256 {case.digest}"),
     )
-    _title(paper, "Tilbakebetaling av porto", "Postage refund statement")
+    _title(paper, "Tilbakebetaling", "Refund statement: every line with its evidence")
     _grid(paper, LEFT, _case_facts(case), width=RIGHT - LEFT)
     paper.y += 14
     paper.table(_STATEMENT_COLUMNS, _statement_rows(case, evidence))
@@ -105,7 +135,25 @@ def refund_statement_pdf(case: RefundCase, evidence: Mapping[str, Mapping[str, s
     _sum_line(paper, "Netto", "Net", case.net_ore)
     _sum_line(paper, "MVA", "VAT", case.vat_ore)
     _grand_total(paper, ("Tilbakebetales", "To be refunded"), case.gross_ore)
+    _roads(paper, roads)
     return paper.finished()
+
+
+def _roads(paper: Paper, roads: Sequence[RefundRoad]) -> None:
+    if not roads:
+        return
+    paper.need(60)
+    paper.text(LEFT, "Slik går beløpet tilbake / How the amount goes back", size=8.5, bold=True)
+    paper.y += 15
+    for road in roads:
+        paper.need(14)
+        words = f"{_ROADS[road.road]} {road.payment or road.invoice or ''}"
+        paper.y = max(paper.lines(LEFT, [words], width=_FACTS_LEFT, y=paper.y, size=8.5), _amount_at(paper, road))
+
+
+def _amount_at(paper: Paper, road: RefundRoad) -> float:
+    paper.text(RIGHT, nok(road.amount_ore), size=8.5, right=True)
+    return paper.y + 13
 
 
 def _paper(title: str, seller: Seller) -> Paper:
@@ -263,14 +311,21 @@ def _evidence_lines(item: RefundItem, evidence: Mapping[str, Mapping[str, str]])
             field="evidence",
             fix="run the postage audit again, or reject the case: nothing is given back without evidence",
         )
-    told = " · ".join(f"{what.replace('_', ' ')}: {value}" for what, value in facts.items())
-    way = f"Betaling / Payment {item.payment}" if item.payment else "Trekkes fra det som er ubetalt / Set off"
-    return (f"Funn / Finding {item.finding_id} · {way}", told)
+    known = list(_EVIDENCE)  # the order in which a person reads it; what is not known comes first
+    ordered = sorted(facts, key=lambda what: known.index(what) if what in known else -1)
+    told = " · ".join(f"{_evidence_label(what)}: {facts[what]}" for what in ordered)
+    way = f" · Betaling / Payment {item.payment}" if item.payment else ""
+    return (f"Funn / Finding {item.finding_id}{way}", told)
+
+
+def _evidence_label(what: str) -> str:
+    english = what.replace("_", " ")
+    return f"{_EVIDENCE[what]} / {english}" if what in _EVIDENCE else english
 
 
 def _case_facts(case: RefundCase) -> list[_Fact]:
-    proposed = f"{case.proposed_by}, {_moment(case.proposed_at)}"
-    approved = f"{case.approved_by}, {_moment(case.approved_at)}" if case.approved_by and case.approved_at else "–"
+    proposed = f"{case.proposed_by}, {_day(case.proposed_at)}"
+    approved = f"{case.approved_by}, {_day(case.approved_at)}" if case.approved_by and case.approved_at else "–"
     return [
         ("Sak", "Case", case.case_id),
         ("Betaler", "Payer", f"{case.payer_name}, org.nr. {case.payer_org_number}"),
@@ -280,8 +335,9 @@ def _case_facts(case: RefundCase) -> list[_Fact]:
     ]
 
 
-def _moment(at: datetime) -> str:
-    return at.astimezone(OSLO).strftime("%Y-%m-%d %H:%M")
+def _day(at: datetime) -> str:
+    """The Oslo day: the minute is in the case's acts, and the payer does not need it."""
+    return at.astimezone(OSLO).date().isoformat()
 
 
 def _totals(paper: Paper, vat: Sequence[VatLine], gross_ore: int, label: tuple[str, str]) -> None:

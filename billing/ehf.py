@@ -53,8 +53,11 @@ def invoice_xml(invoice: Invoice, *, pdf: bytes | None = None) -> bytes:
     return _bytes(root)
 
 
-def credit_note_xml(note: CreditNote, *, pdf: bytes | None = None) -> bytes:
-    """An issued credit note as UBL 2.1, UTF-8: positive amounts, every credited invoice named once."""
+def credit_note_xml(note: CreditNote, *, pdf: bytes | None = None, statement: bytes | None = None) -> bytes:
+    """An issued credit note as UBL 2.1, UTF-8: positive amounts, every credited invoice named once.
+
+    `pdf` is the same note drawn, `statement` the evidence of its lines: carried inside when given.
+    """
     root = _document("CreditNote", str(note.number), note.issued_on)
     _cbc(root, "CreditNoteTypeCode", "381")
     _cbc(root, "DocumentCurrencyCode", "NOK")
@@ -62,6 +65,7 @@ def credit_note_xml(note: CreditNote, *, pdf: bytes | None = None) -> bytes:
     for number in dict.fromkeys(line.invoice_number for line in note.lines):
         _cbc(_cac(_cac(root, "BillingReference"), "InvoiceDocumentReference"), "ID", number)
     _attach(root, f"credit-note-{note.number}.pdf", pdf)
+    _attach(root, f"statement-{note.number}.pdf", statement)
     _parties(root, note.seller, note.buyer)
     _tax(root, note.vat, note.vat_ore)
     _sums(root, note.net_ore, note.gross_ore)

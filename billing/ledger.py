@@ -32,6 +32,7 @@ class _Side(NamedTuple):
     amount_ore: int
     text: str
     vat_code: str | None = None
+    document: str | None = None  # where it is not that of the posting
 
 
 def revenue_account(kind: str, vat_percent: int) -> str:
@@ -59,8 +60,13 @@ def entries_of_invoice(invoice: Invoice) -> tuple[LedgerEntry, ...]:
 
 
 def entries_of_credit_note(note: CreditNote) -> tuple[LedgerEntry, ...]:
-    """Postage revenue and output VAT back against what is owed to the payer; VAT in the term of issue (§ 15-9)."""
-    sides = [_Side(postage_account(line.percent), line.net_ore, "credited", line.saft_code) for line in note.vat]
+    """Revenue and output VAT back against what is owed to the payer; VAT in the term of issue (§ 15-9)."""
+    codes = _codes(note.vat)
+    revenue: dict[tuple[str, str], int] = {}
+    for line in note.lines:
+        row = revenue_account(line.card_kind or "postage", line.vat_percent), codes[line.vat_category, line.vat_percent]
+        revenue[row] = revenue.get(row, 0) + line.net_ore
+    sides = [_Side(account, net, "credited", code) for (account, code), net in sorted(revenue.items())]
     sides += [_Side(VAT_OUTPUT, line.vat_ore, "output VAT credited", line.saft_code) for line in note.vat]
     sides += [_Side(REFUNDS_PAYABLE, -note.gross_ore, "owed to the payer")]
     document = f"credit_note/{note.number}"
@@ -121,8 +127,14 @@ def entries_of_clearing_opening(amount_ore: int, *, booked_on: date) -> tuple[Le
     return _posting(CLEARING_OPENED, sides, booked_on=booked_on, document="clearing/opening")
 
 
-def entries_of_set_off(note: CreditNote, *, amount_ore: int, booked_on: date) -> tuple[LedgerEntry, ...]:
-    """What was credited and never paid (or not over a payment we can refund) lowers what the payer owes.
+def entries_of_payout(case_id: str, *, amount_ore: int, booked_on: date, document: str) -> tuple[LedgerEntry, ...]:
+    """What was owed to the payer was paid by bank, by hand. `document` names the credit note it settles."""
+    sides = [_Side(REFUNDS_PAYABLE, amount_ore, "paid out"), _Side(BANK, -amount_ore, "paid out")]
+    return _posting(f"payout:{case_id}", sides, booked_on=booked_on, document=document)
+
+
+def entries_of_set_off(note: CreditNote, *, amount_ore: int, invoice: int, booked_on: date) -> tuple[LedgerEntry, ...]:
+    """What was credited lowers what the payer owes on an invoice.
 
     Raises Refused `ledger.above_document` when that is more than the credit note gives.
     """
@@ -133,9 +145,12 @@ def entries_of_set_off(note: CreditNote, *, amount_ore: int, booked_on: date) ->
             field="amount_ore",
             fix="set off what the credit note gives, less what was refunded",
         )
-    sides = [_Side(REFUNDS_PAYABLE, amount_ore, "set off"), _Side(RECEIVABLE, -amount_ore, "set off")]
+    sides = [
+        _Side(REFUNDS_PAYABLE, amount_ore, f"set off against invoice {invoice}"),
+        _Side(RECEIVABLE, -amount_ore, f"set off by credit note {note.number}", document=f"invoice/{invoice}"),
+    ]
     document = f"credit_note/{note.number}"
-    return _posting(f"set_off:{note.number}", sides, booked_on=booked_on, document=document)
+    return _posting(f"set_off:{note.number}:{invoice}", sides, booked_on=booked_on, document=document)
 
 
 def entries_of_payment(
@@ -194,7 +209,7 @@ def _posting(name: str, sides: Iterable[_Side], *, booked_on: date, document: st
             booked_on=booked_on,
             account=side.account,
             amount_ore=side.amount_ore,
-            document=document,
+            document=side.document or document,
             vat_code=side.vat_code,
             text=side.text,
         )

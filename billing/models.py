@@ -36,6 +36,13 @@ class PriceRow(_DatedRow):
     net_ore: int
 
 
+class CostRow(_DatedRow):
+    """What one card of a kind costs us to make in a period: blank, chip, print and work."""
+
+    kind: str
+    cost_ore: int
+
+
 class TaxRow(_DatedRow):
     """A VAT rule in a period: EHF category and percent, SAF-T code."""
 
@@ -206,6 +213,8 @@ class CreditLine(_Frozen):
     vat_category: str
     vat_ore: int = 0  # its share of the note's VAT: what of the named invoice's VAT is given back
     finding_id: str | None = None
+    line: int | None = None  # its place on the named invoice, when that is ours
+    card_kind: str | None = None  # set when a card is credited; without it, postage
 
 
 class CreditNote(_Frozen):
@@ -251,7 +260,10 @@ class RefundState(StrEnum):
 
 
 class RefundItem(_Frozen):
-    """One amount that goes back: from which invoice, over which payment, for which finding."""
+    """One amount that goes back: from which invoice, over which payment, for which finding.
+
+    `line` is its place on an invoice of ours; `card_kind` is set when that line is a card and not postage.
+    """
 
     finding_id: str
     invoice_number: str
@@ -261,6 +273,8 @@ class RefundItem(_Frozen):
     vat_ore: int
     vat_percent: int
     vat_category: str = "S"
+    line: int | None = None
+    card_kind: str | None = None
 
 
 class RefundCase(_Frozen):

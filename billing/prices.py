@@ -1,4 +1,5 @@
-"""Prices and VAT rules by day: dated data beside this file, each row with its source and who of finance confirmed it.
+"""Prices, costs and VAT rules by day: dated data beside this file, each row with its source and who of finance
+confirmed it.
 
 The price of a card moved five times in six years and differs by kind; the VAT rule follows the place of delivery, not
 the buyer. A day or a place that no row covers is refused: nothing is charged on a guess.
@@ -12,10 +13,10 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
-from billing.models import Delivered, PriceRow, TaxRow
+from billing.models import CostRow, Delivered, PriceRow, TaxRow
 from cards.errors import Refused
 
-_Row = TypeVar("_Row", PriceRow, TaxRow)
+_Row = TypeVar("_Row", PriceRow, CostRow, TaxRow)
 _OUTSIDE_POSTCODES = frozenset({"8099", *(str(code) for code in range(9170, 9180))})
 _NORWEGIAN_POSTCODE = re.compile(r"^(?:NO?-)?(\d{4})$", re.IGNORECASE)
 
@@ -23,6 +24,19 @@ _NORWEGIAN_POSTCODE = re.compile(r"^(?:NO?-)?(\d{4})$", re.IGNORECASE)
 def card_price(kind: str, day: date) -> PriceRow:
     """The price of one card of `kind` delivered on `day`, in øre net of VAT. Raises Refused `price.unknown_day`."""
     return _price_row(kind, day)
+
+
+def card_cost(kind: str, day: date) -> CostRow:
+    """What one card of `kind` posted on `day` cost us to make, in øre. Raises Refused `cost.unknown_day`."""
+    found = _covering((row for row in _cost_rows() if row.kind == kind), day)
+    if len(found) != 1:
+        raise Refused(
+            "cost.unknown_day",
+            f"{len(found)} costs are known for card kind {kind!r} on {day}",
+            field="kind",
+            fix="let finance add or correct the dated row in billing/data/costs.json",
+        )
+    return found[0]
 
 
 def tax_rule(country: str, postcode: str, day: date) -> TaxRow:
@@ -129,6 +143,11 @@ def _covering(rows: Iterable[_Row], day: date) -> list[_Row]:
 @cache
 def _price_rows() -> tuple[PriceRow, ...]:
     return tuple(PriceRow.model_validate(row) for row in _data("prices.json"))
+
+
+@cache
+def _cost_rows() -> tuple[CostRow, ...]:
+    return tuple(CostRow.model_validate(row) for row in _data("costs.json"))
 
 
 @cache

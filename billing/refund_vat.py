@@ -34,6 +34,7 @@ def trimmed(
     vat = {item.finding_id: item.vat_ore for item in items}
     for original in originals:
         on_it = [item for item in items if item.invoice_number == str(original.number)]
+        _refuse_above_lines(on_it, original, earlier)
         for group in sorted({group_of(item) for item in on_it}):
             vat |= _held_vat([item for item in on_it if group_of(item) == group], original, group, earlier)
     return tuple(_with_vat(item, vat[item.finding_id]) for item in items)
@@ -84,6 +85,18 @@ def _share(members: Sequence[RefundItem], total: int) -> dict[str, int]:
     if sum(weights) == 0:
         return {item.finding_id: 0 for item in members}
     return {item.finding_id: part for item, part in zip(members, share_ore(total, weights), strict=True)}
+
+
+def _refuse_above_lines(items: Sequence[RefundItem], original: Invoice, earlier: Sequence[CreditNote]) -> None:
+    """No line of an invoice gives back more than it charged, net."""
+    number = str(original.number)
+    nets = [(line.line, line.net_ore) for note in earlier for line in note.lines if line.invoice_number == number]
+    nets += [(item.line, item.net_ore) for item in items]
+    for place in {place for place, _ in nets if place is not None}:
+        net = sum(net for of_line, net in nets if of_line == place)
+        charged = original.lines[place - 1].net_ore if 0 < place <= len(original.lines) else 0
+        if net > charged:
+            raise _above(original, f"line {place} charged {charged} øre net, {net} øre would be credited")
 
 
 def _held_vat(

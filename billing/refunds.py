@@ -6,13 +6,17 @@ proposal. Every step returns a new case; the store makes the step with a compare
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from billing.models import CreditNote, Invoice, RefundCase, RefundItem, RefundState
+from billing.people import person
+from billing.refund_roles import RefundRole, refuse_approver, refuse_proposer
 from billing.refund_vat import settled, trimmed
 from cards.errors import Refused
+
+_LATER_FIELDS = ("line", "card_kind")
 
 
 def propose(
@@ -25,15 +29,17 @@ def propose(
     at: datetime,
     originals: Sequence[Invoice] = (),
     earlier_credits: Sequence[CreditNote] = (),
+    roles: Iterable[RefundRole] = (),
 ) -> RefundCase:
     """A case of all that one payer gets back. VAT is settled to the sum per rate (see `refund_vat`).
 
     Given own invoices (`originals`, with the credit notes on them), nothing goes above them and what closes one takes
     its remainder. Raises Refused `refund.empty`, `refund.negative`, `refund.item_twice`, `refund.no_person`,
-    `credit.above_invoice`, `credit.unknown_line`.
+    `refund.may_not_propose`, `credit.above_invoice`, `credit.unknown_line`.
     """
     _refuse_bad_items(items)
     _refuse_nobody(by)
+    refuse_proposer(roles, by)
     exact = trimmed(settled(items), originals, earlier_credits)
     net, vat = _totals(exact)
     if net + vat == 0:
@@ -55,15 +61,21 @@ def propose(
 
 def case_digest(payer_org_number: str, items: Iterable[RefundItem]) -> str:
     """SHA-256 over payer and every item, in canonical JSON, whatever order the items stand in."""
-    rows = sorted((item.model_dump(mode="json") for item in items), key=_canonical)
+    rows = sorted(map(_digested, items), key=_canonical)
     return hashlib.sha256(_canonical({"payer": payer_org_number, "items": rows}).encode()).hexdigest()
 
 
-def approve(case: RefundCase, *, by: str, at: datetime) -> RefundCase:
-    """Approve payer and amounts as they stand.
+def _digested(item: RefundItem) -> dict[str, Any]:
+    """An item as it is digested; fields of later days count where they say something, so that old digests hold."""
+    content = item.model_dump(mode="json")
+    return {name: value for name, value in content.items() if value is not None or name not in _LATER_FIELDS}
+
+
+def approve(case: RefundCase, *, by: str, at: datetime, roles: Iterable[RefundRole] = ()) -> RefundCase:
+    """Approve payer and amounts as they stand, within the approver's limit.
 
     Raises Refused `refund.wrong_state`, `refund.changed` (the digest is not that of the items), `refund.same_person`,
-    `refund.no_person`.
+    `refund.above_limit`, `refund.no_person`.
     """
     _refuse_state(case, RefundState.PROPOSED)
     _refuse_nobody(by)
@@ -75,6 +87,7 @@ def approve(case: RefundCase, *, by: str, at: datetime) -> RefundCase:
             field="by",
             fix="ask a second person of finance to approve it",
         )
+    refuse_approver(roles, by, case.gross_ore)
     return case.model_copy(update={"state": RefundState.APPROVED, "approved_by": by, "approved_at": at})
 
 
@@ -118,11 +131,6 @@ def _totals(items: Iterable[RefundItem]) -> tuple[int, int]:
 
 def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
-def person(name: str) -> str:
-    """A login as it is compared: case, spacing and composed letters do not make a second person."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _refuse_nobody(by: str) -> None:

@@ -31,6 +31,7 @@ _JOURNALS = {
     "credit_note": ("CN", "Kreditnotaer"),
     "payment": ("P", "Innbetalinger"),
     "refund": ("R", "Tilbakebetalinger"),
+    "payout": ("R", "Tilbakebetalinger"),
     "set_off": ("SO", "Motregninger"),
     "replacement": ("RE", "Gratis erstatningskort"),
 }

@@ -85,6 +85,7 @@ class HoldReason(StrEnum):
     CHIP_QUARANTINED = "chip_quarantined"
     CHIP_MISMATCH = "chip_mismatch"
     NEW_PHOTO_NEEDED = "new_photo_needed"
+    SECOND_REPLACEMENT = "second_replacement"
     TARIFF_UNKNOWN = "tariff_unknown"
     BY_HAND = "by_hand"
 

@@ -1,9 +1,10 @@
 """The house's API: fault reports from gates and site systems, over HTTP, for whoever holds the token.
 
 POST /api/faults takes the JSON of a fault report; POST /api/stripe takes Stripe's webhooks, by their signature; POST
-/api/tracking takes the carrier's, with a token of their own: who tells of letters reports no faults. It listens on
-this machine only unless a setting says otherwise; towards a network, a proxy that speaks TLS stands before it. Errors
-have the shape of the command line's.
+/api/tracking takes the carrier's, with a token of their own: who tells of letters reports no faults; /api/refunds is
+for people of finance, each by a token of their own (see console/refund_api.py). It listens on this machine only unless
+a setting says otherwise; towards a network, a proxy that speaks TLS stands before it. Errors have the shape of the
+command line's.
 """
 # ruff: noqa: PLC0415 -- FastAPI and the rooms are brought along when the API runs: help must be quick
 
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 
 from cards.errors import HseCardError, Refused, Unavailable, Unsure
+from console import refund_api
 from console.answer import print_json
 from console.options import WORK, AsJson
 from console.show import line
@@ -28,7 +30,14 @@ if TYPE_CHECKING:
 TOKEN_MIN = 16
 _STATUS = {
     "api.unauthorized": 401,
+    "api.no_person": 401,
     "api.no_such_path": 404,
+    "refund.unknown": 404,
+    "refund.same_person": 403,
+    "refund.above_limit": 403,
+    "refund.no_roles": 403,
+    "refund.changed": 409,
+    "refund.wrong_state": 409,
     "api.too_large": 413,
     "payments.webhook_signature": 400,
     "payments.webhook_unreadable": 400,
@@ -130,6 +139,7 @@ def build_app(house: "House", token: str) -> "FastAPI":
     from starlette.exceptions import HTTPException
 
     app = FastAPI(title="hsecard", docs_url=None, redoc_url=None, openapi_url=None)
+    refund_api.register(app, house, _body)
 
     @app.post(PATH)
     async def faults(request: Request) -> Response:
@@ -164,7 +174,7 @@ def build_app(house: "House", token: str) -> "FastAPI":
     async def astray(request: Request, fault: HTTPException) -> Response:
         wrong = Refused(
             "api.no_such_path",
-            f"{fault.detail}: only POST {PATH}, {STRIPE_PATH} and {TRACKING_PATH} are here",
+            f"{fault.detail}: only POST {PATH}, {STRIPE_PATH}, {TRACKING_PATH} and {refund_api.PATH} are here",
             fix="see docs/faults.md",
         )
         return _refusal(wrong)

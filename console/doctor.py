@@ -44,12 +44,21 @@ def doctor(
         _migrate(settings)
     ports, problems = _examine(settings)
     versions = _versions()
-    document = {"settings": _settings(settings), "versions": versions, "ports": ports, "migrated": migrate}
+    roles, without_roles = _refund_roles(settings, ports)
+    problems += without_roles
+    document = {
+        "settings": _settings(settings),
+        "versions": versions,
+        "ports": ports,
+        "refund_roles": roles,
+        "migrated": migrate,
+    }
     rows = [(name, port["adapter"], port["state"]) for name, port in ports.items()]
     shown = [
         facts("Settings", {f"HSECARD_{name.upper()}": value for name, value in _settings(settings).items()}),
         facts("Versions", versions),
         table("Ports", ("port", "adapter", "state"), rows),
+        line(f"Refunds: {roles}"),
         *([line("would migrate the database; nothing was changed")] if migrate and dry_run else []),
     ]
     return answer(document, shown, as_json=as_json, problems=problems)
@@ -137,6 +146,25 @@ def _short_of_numbers(house: "House", ports: dict[str, dict[str, str]]) -> "list
     if problems:
         ports["carrier"]["state"] += ", few numbers left"
     return problems
+
+
+def _refund_roles(settings: "Settings", ports: dict[str, dict[str, str]]) -> tuple[str, "list[Problem]"]:
+    """Who may approve refunds, in a sentence; in production it is a problem when finance has not said."""
+    from billing.refund_roles import in_force
+    from flows.house import open_house
+    from flows.stages.refund_roles import refuse_without_roles
+
+    if ports.get("database", {}).get("state") != "ok":
+        return "unknown while the database does not answer", []
+    with open_house(actor="doctor", settings=settings) as house:
+        with house.store.read() as uow:
+            roles = uow.refund_roles.all()
+        try:
+            refuse_without_roles(house, roles)
+        except HseCardError as fault:
+            return "nobody may approve them", [_problem("refunds", fault)]
+    held = len(in_force(roles))
+    return f"{held} roles hold" if held else "no roles are set: whoever did not propose may approve", []
 
 
 def _problem(subject: str, fault: HseCardError) -> "Problem":

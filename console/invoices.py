@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 -- the rooms are imported by the command that needs them: help must be quick
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,14 +11,14 @@ import typer
 from console.answer import answer
 from console.documents import file_name, write_file
 from console.options import AsJson
-from console.show import facts, kroner, line, table
+from console.show import bare, facts, kroner, line, table
 from console.work import at_work
 
 if TYPE_CHECKING:
     from billing.models import Invoice, PriceRow, TaxRow
     from flows.house import House
 
-app = typer.Typer(no_args_is_help=True, help="Invoices: what waits for one, list, rates, export.")
+app = typer.Typer(no_args_is_help=True, help="Invoices: what waits for one, list, rates, export, free cards.")
 
 
 @app.command("list")
@@ -32,6 +33,42 @@ def list_invoices(as_json: AsJson = False) -> int:
     ]
     shown = [table("Invoices", ("number", "issued", "buyer", *figures), rows, right=figures)]
     return answer({"invoices": [_figures(one) for one in found]}, shown, as_json=as_json)
+
+
+@app.command()
+def free(as_json: AsJson = False) -> int:
+    """List free replacements: for which card, why, who decided, what each cost us.
+
+    They have no invoice: this is the record in its place.
+    """
+    with at_work("reader") as house, house.store.read() as uow:
+        found = uow.free_cards.all()
+    rows = [
+        (
+            one.card_id,
+            one.replaces,
+            one.symptom,
+            one.decided_by,
+            oslo_day_of(one.posted_at),
+            bare(one.cost_ore) if one.cost_ore is not None else None,
+        )
+        for one in found
+    ]
+    cost = sum(one.cost_ore or 0 for one in found)
+    heading = ("card", "in place of", "fault", "decided by", "posted", "cost")
+    shown = [
+        table("Free replacements", heading, rows, right=("cost",)),
+        line(f"{kroner(cost)} on account 4390"),
+    ]
+    document = {"free": [one.model_dump(mode="json") for one in found], "cost_ore": cost}
+    return answer(document, shown, as_json=as_json)
+
+
+def oslo_day_of(at: "datetime | None") -> "date | None":
+    """The Oslo day of an instant that may not have come."""
+    from cards.days import oslo_day
+
+    return None if at is None else oslo_day(at)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 from datetime import date
 from typing import Annotated
 
@@ -19,6 +20,15 @@ def _who() -> str:
         return os.environ.get("USER") or getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
+
+
+def ore_of(text: str, field: str) -> int:
+    """Kroner as people write them (`5000`, `1 234,50`) in øre. Raises a usage error that names the option."""
+    plain = text.replace(" ", "").replace("\u00a0", "").replace(",", ".")
+    found = re.fullmatch(r"(\d{1,12})(?:\.(\d{1,2}))?", plain, re.ASCII)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no amount: write 1234.50", param_hint=f"--{field}")
+    return int(found[1]) * 100 + int((found[2] or "0").ljust(2, "0"))
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]

@@ -14,7 +14,7 @@ from console.show import facts, kroner, line, table
 from console.work import at_work
 
 if TYPE_CHECKING:
-    from flows.stages.failed_refunds import RefundRoad
+    from flows.stages.failed_refunds import FollowedRefund
 
 app = typer.Typer(no_args_is_help=True, help="Payments at Stripe: list, fetch, reconcile, failed, retry, by-bank.")
 Case = Annotated[str, typer.Argument(metavar="CASE", help="The refund case, e.g. R-000001.")]
@@ -45,7 +45,7 @@ def failed(as_json: AsJson = False) -> int:
 
     with at_work("reader") as house, house.store.read() as uow:
         found = failed_refunds(uow)
-    return answer({"failed": [asdict(one) for one in found]}, [roads_table("Refunds to decide on", found)],
+    return answer({"failed": [asdict(one) for one in found]}, [followed_table("Refunds to decide on", found)],
                   as_json=as_json)  # fmt: skip
 
 
@@ -69,14 +69,14 @@ def by_bank(case: Case, payment: Payment, by: By, as_json: AsJson = False, dry_r
     return _decided(road, "Would be booked" if dry_run else "Paid from the bank", dry_run=dry_run, as_json=as_json)
 
 
-def _decided(road: "RefundRoad", title: str, *, dry_run: bool, as_json: bool) -> int:
-    shown = [roads_table(title, [road])]
+def _decided(road: "FollowedRefund", title: str, *, dry_run: bool, as_json: bool) -> int:
+    shown = [followed_table(title, [road])]
     if not dry_run and road.state == "planned":
         shown.append(line("it goes out with the next `hsecard refunds execute`"))
     return answer({"dry_run": dry_run, "refund": asdict(road)}, shown, as_json=as_json)
 
 
-def roads_table(title: str, roads: "Sequence[RefundRoad]") -> RenderableType:
+def followed_table(title: str, roads: "Sequence[FollowedRefund]") -> RenderableType:
     """Amounts that go back over payments, one a row, with the act that each stands at."""
     rows = [(one.case_id, one.payment, one.attempt, one.state, one.refund, kroner(one.amount_ore)) for one in roads]
     return table(title, ("case", "payment", "try", "state", "at Stripe", "gross"), rows, right=("try", "gross"))

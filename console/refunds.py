@@ -1,33 +1,45 @@
-"""Postage refunds from the terminal: found, proposed by one person, approved by another, executed, each on its own."""
+"""Refunds from the terminal: found or added by hand, proposed by one, approved by another, executed, proved."""
 # ruff: noqa: PLC0415 -- the stages bring the heavy rooms along: help must be quick
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
+from console import refund_payouts, refund_roles, refund_undercharged
 from console.answer import answer
+from console.documents import read_file, write_file
 from console.line import run_named
-from console.options import AsJson, By, DryRun, day_of
-from console.payments import roads_table
+from console.options import AsJson, By, DryRun, day_of, ore_of
+from console.payments import followed_table
 from console.show import bare, facts, kroner, line, table
 from console.work import at_work
 
 if TYPE_CHECKING:
-    from billing.models import RefundCase
+    from billing.models import RefundCase, RefundItem
+    from billing.refund_roads import RefundRoad
     from shipping.models import PostageFinding
 
-app = typer.Typer(no_args_is_help=True, help="Postage refunds: find, propose, approve, execute, list, show, proof.")
+app = typer.Typer(no_args_is_help=True, help="Refunds: found or by hand, proposed, approved, executed, proved.")
+app.add_typer(refund_roles.app, name="roles")
+app.add_typer(refund_payouts.app, name="payouts")
+app.add_typer(refund_undercharged.app, name="undercharged")
 
 _PROVED = (
     "found_ore",
+    "by_hand_ore",
+    "rounding_ore",
     "unproposed_ore",
     "proposed_ore",
     "approved_ore",
     "under_way_ore",
+    "to_pay_out_ore",
     "refunded_ore",
+    "paid_out_ore",
     "set_off_ore",
     "difference_ore",
 )
@@ -97,14 +109,64 @@ def propose(by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
 
 
 @app.command()
-def approve(case: Which, by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
+def approve(
+    case: Which,
+    by: By,
+    digest: Annotated[str | None, typer.Option("--digest", metavar="SHA256", help="Only if it is this.")] = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> int:
     """Approve a case as it stands. Never the person who proposed it."""
     from flows.stages.refund_postage import approve_case
 
     with at_work(by, dry_run=dry_run) as house:
-        approved = approve_case(house, case, by=by)
+        approved = approve_case(house, case, by=by, digest=digest)
     shown = [cases_table("Would be approved" if dry_run else "Approved", [approved])]
     return answer({"dry_run": dry_run, "case": approved.model_dump(mode="json")}, shown, as_json=as_json)
+
+
+@app.command()
+def reject(case: Which, by: By, as_json: AsJson = False, dry_run: DryRun = False) -> int:
+    """Turn a case down before it is executed; its findings are free again."""
+    from flows.stages.refund_postage import reject_case
+
+    with at_work(by, dry_run=dry_run) as house:
+        rejected = reject_case(house, case, by=by)
+    shown = [cases_table("Would be rejected" if dry_run else "Rejected", [rejected])]
+    return answer({"dry_run": dry_run, "case": rejected.model_dump(mode="json")}, shown, as_json=as_json)
+
+
+@app.command()
+def add(  # noqa: PLR0917 -- typer hands options over by name
+    by: By,
+    invoice: Annotated[str, typer.Option("--invoice", metavar="N", help="The invoice that was wrong.")],
+    net: Annotated[str, typer.Option("--net", metavar="NOK", help="What goes back, without VAT, e.g. 52.00.")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; it stands on the credit note.")],
+    evidence: Annotated[Path, typer.Option("--evidence", metavar="FILE", help="What proves it; kept.")],
+    line_: Annotated[list[int] | None, typer.Option("--line", metavar="L", help="Its line; may be repeated.")] = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Propose a refund by hand: a wrong price, goodwill. A second person approves.
+
+    VAT follows each line's rate. Without --line the amount is shared by what is
+    left of every line of the invoice.
+    """
+    from flows.stages.refund_by_hand import propose_by_hand
+
+    net_ore, data = ore_of(net, "net"), read_file(evidence)
+    with at_work(by, dry_run=dry_run) as house:
+        case = propose_by_hand(
+            house,
+            invoice=invoice,
+            lines=line_ or (),
+            net_ore=net_ore,
+            why=why,
+            evidence=(data, evidence.suffix),
+            by=by,
+        )
+    shown = [cases_table("Would be proposed" if dry_run else "Proposed", [case])]
+    return answer({"dry_run": dry_run, "case": case.model_dump(mode="json")}, shown, as_json=as_json)
 
 
 @app.command()
@@ -124,28 +186,85 @@ def list_cases(as_json: AsJson = False) -> int:
 @app.command()
 def show(case: Which, as_json: AsJson = False) -> int:
     """Show a case: payer, amounts, findings, who proposed and approved."""
-    from flows.stages.failed_refunds import roads_of
+    from flows.stages.failed_refunds import refunds_of
 
     with at_work("reader") as house, house.store.read() as uow:
-        found, roads = uow.refunds.get(case), roads_of(uow, case)
+        found, acts, roads = uow.refunds.get(case), uow.refunds.acts(case), uow.refunds.roads(case)
+        refunds = refunds_of(uow, case)
     pairs = {
         "payer": f"{found.payer_name} ({found.payer_org_number})",
         "state": found.state.value,
         "net": kroner(found.net_ore),
         "VAT": kroner(found.vat_ore),
         "gross": kroner(found.gross_ore),
-        "proposed by": f"{found.proposed_by}, {found.proposed_at:%Y-%m-%d %H:%M} UTC",
-        "approved by": found.approved_by,
+        "digest": found.digest,
+        **{f"{act.act} by": f"{act.actor}, {act.at:%Y-%m-%d %H:%M} UTC" for act in acts},
         "credit note": found.credit_note,
     }
     rows = [(item.invoice_number, item.text, item.payment, kroner(item.net_ore + item.vat_ore)) for item in found.items]
     shown = [
         facts(f"Refund case {case}", pairs),
         table("What goes back", ("invoice", "why", "payment", "gross"), rows, right=("gross",)),
-        roads_table("Over which payments", roads),
+        table("How it goes back", ("road", "over", "amount"), _roads(roads), right=("amount",)),
+        *([followed_table("Over which payments", refunds)] if refunds else []),
     ]
-    document = {"case": found.model_dump(mode="json"), "refunds": [asdict(road) for road in roads]}
+    document = {
+        "case": found.model_dump(mode="json"),
+        "acts": [act._asdict() for act in acts],
+        "roads": [road.model_dump(mode="json") for road in roads],
+        "refunds": [asdict(refund) for refund in refunds],
+    }
     return answer(document, shown, as_json=as_json)
+
+
+def _roads(roads: Sequence["RefundRoad"]) -> list[tuple[object, ...]]:
+    return [
+        (
+            road.road.value.replace("_", " "),
+            road.payment or (f"invoice {road.invoice}" if road.invoice else None),
+            kroner(road.amount_ore),
+        )
+        for road in roads
+    ]
+
+
+@app.command()
+def statement(
+    case: Which,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.pdf", help="Write it there.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Give what one payer gets back, with the evidence of every line.
+
+    Once the case is credited it is the statement that went with the credit note.
+    """
+    from flows.stages.refund_statement import evidence_of, statement_of
+
+    with at_work("reader") as house:
+        data = statement_of(house, case)
+        with house.store.read() as uow:
+            found, roads = uow.refunds.get(case), uow.refunds.roads(case)
+            evidence = evidence_of(uow, found)
+    if out is not None:
+        write_file(out, data)
+    document = {
+        "case": found.model_dump(mode="json"),
+        "evidence": evidence,
+        "roads": [road.model_dump(mode="json") for road in roads],
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "file": out,
+    }
+    shown = [
+        *(_evidence_shown(item, evidence[item.finding_id]) for item in found.items),
+        line(f"{kroner(found.gross_ore)} to {found.payer_name}" + (f", written: {out}" if out else "")),
+    ]
+    return answer(document, shown, as_json=as_json)
+
+
+def _evidence_shown(item: "RefundItem", evidence: dict[str, str]) -> RenderableType:
+    told = {what.replace("_", " "): value for what, value in evidence.items()}
+    gross = kroner(item.net_ore + item.vat_ore)
+    return facts(f"{item.finding_id}, invoice {item.invoice_number}", {"goes back": gross, "why": item.text, **told})
 
 
 @app.command()
@@ -158,21 +277,21 @@ def proof(as_json: AsJson = False) -> int:
     rows = [
         (
             one.name,
-            bare(one.found_ore),
-            bare(one.unproposed_ore + one.proposed_ore + one.approved_ore),
-            bare(one.under_way_ore),
-            bare(one.refunded_ore),
+            bare(one.owed_ore),
+            bare(one.waiting_ore),
+            bare(one.under_way_ore + one.to_pay_out_ore),
+            bare(one.refunded_ore + one.paid_out_ore),
             bare(one.set_off_ore),
             bare(one.difference_ore),
         )
         for one in found
     ]
     sums = {name: sum(getattr(one, name) for one in found) for name in _PROVED}
-    figures = ("found", "waiting", "on its way", "refunded", "set off", "difference")
-    back = sums["refunded_ore"] + sums["set_off_ore"]
+    figures = ("wrong", "waiting", "on its way", "paid back", "set off", "difference")
+    wrong, back = sum(one.owed_ore for one in found), sum(one.given_back_ore for one in found)
     shown = [
         table("Charged wrongly, VAT included, NOK", ("payer", *figures), rows, right=figures),
-        line(f"{kroner(sums['found_ore'])} found, {kroner(back)} given back, {kroner(sums['difference_ore'])} off"),
+        line(f"{kroner(wrong)} wrong, {kroner(back)} given back, {kroner(sums['difference_ore'])} off"),
     ]
     payers = [{**asdict(one), "difference_ore": one.difference_ore} for one in found]
     return answer({"whole": not any(one.difference_ore for one in found), "sums": sums, "payers": payers}, shown,

@@ -70,7 +70,8 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
 def house_environment(settings: Settings) -> dict[str, str]:
     """The HSECARD_ variables that make another process read these very settings."""
     secrets = {name: value.get_secret_value() for name, value in settings if isinstance(value, SecretStr)}
-    plain = settings.model_dump(mode="json") | secrets
+    people = {name: token.get_secret_value() for name, token in settings.api_people.items()}
+    plain = settings.model_dump(mode="json") | secrets | {"api_people": people}
     chosen = {name: plain[name] for name in settings.model_fields_set if plain[name] is not None}
     chosen["home"] = str(settings.home.resolve())  # a flow run's process may have another working directory
     return {

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     prefect_port: int = Field(default=4200, ge=1024, le=65535)
     fault_folder: Path | None = Field(default=None, description="Where fault reports are dropped as files.")
     api_token: SecretStr | None = Field(default=None, description="Bearer token of the API; without it, no API.")
+    api_people: dict[str, SecretStr] = Field(
+        default={}, description="Bearer tokens of people who may act on refunds over the API, by name."
+    )
     api_host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
     api_port: int = Field(default=4280, ge=1024, le=65535)
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, cast, func, insert, or_, select, text
+from sqlalchemy import Select, case, func, insert, or_, select, text
 
 from billing.bank_file import BankLine, Judged, Owed
 from billing.ledger import RECEIVABLE
-from store.columns import Word
 from store.ledger_tables import bank_payments
+from store.refund_tables import refund_roads
 from store.stripe_tables import stripe_payments
-from store.tables import credit_notes, invoices, ledger_entries
+from store.tables import credit_notes, invoice_lines, invoices, ledger_entries, orders
 from store.transaction import Transaction
 
 _IMPORT_LOCK = 4_711_2028
@@ -47,7 +47,7 @@ class Bank:
         self._tx = tx
 
     def hold(self) -> None:
-        """Other imports wait until this transaction ends; SQLite has one writer anyway."""
+        """Others who look at what is open wait until this transaction ends; SQLite has one writer anyway."""
         if self._tx.connection.dialect.name == "postgresql":
             self._tx.connection.execute(text(f"SELECT pg_advisory_xact_lock({_IMPORT_LOCK})"))
 
@@ -84,41 +84,55 @@ class Bank:
         """What is open on the invoices of at most some hundred KIDs: charged, less paid, less set off."""
         query = select(invoices.c.kid, invoices.c.number).where(invoices.c.kid.in_(kids))
         numbers = {number: kid for kid, number in self._tx.connection.execute(query)}
-        charged, paid = self._moved(numbers)
-        off, void = self._set_off(), self._void(numbers)
-        return {
-            kid: Owed(
+        return {numbers[owed.invoice]: owed for owed in self._owed(numbers)}
+
+    def open_among(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Øre that is owed on some invoices, in their order; what is paid, set off or void is left out."""
+        found = self._owed(numbers)
+        return {owed.invoice: owed.open_ore for owed in found if owed.open_ore > 0 and not owed.void}
+
+    def open_of(self, org_number: str) -> dict[int, int]:
+        """As `open_among`, of all of a payer's invoices, oldest first."""
+        of_payer = select(orders.c.order_number).where(orders.c.org_number == org_number)
+        query = select(invoice_lines.c.number).where(invoice_lines.c.order_number.in_(of_payer)).distinct()
+        return self.open_among(self._tx.connection.scalars(query.order_by(invoice_lines.c.number)).all())
+
+    def _owed(self, numbers: Iterable[int]) -> list[Owed]:
+        numbers = list(numbers)
+        moved, off, void = self._moved(numbers), self._set_off_before(), self._void(numbers)
+        return [
+            Owed(
                 invoice=number,
-                open_ore=charged.get(number, 0) + paid.get(number, 0) - off.get(number, 0),
-                paid=paid.get(number, 0) < 0,
+                open_ore=sum(moved.get(number, {}).values()) - off.get(number, 0),
+                paid=moved.get(number, {}).get("paid", 0) < 0,
                 void=number in void,
             )
-            for number, kid in numbers.items()
-        }
+            for number in numbers
+        ]
 
-    def _moved(self, numbers: Iterable[int]) -> tuple[dict[int, int], dict[int, int]]:
-        """Øre on the receivable of each invoice: by its own posting, and by all others."""
+    def _moved(self, numbers: Iterable[int]) -> dict[int, dict[str, int]]:
+        """Øre on the receivable of each invoice: charged by its own posting, set off, and paid by all others."""
         entry = ledger_entries.c
         documents = {f"invoice/{number}": number for number in numbers}
-        own = entry.posting.like("invoice:%").label("own")
-        query = select(entry.document, own, func.sum(entry.amount_ore)).where(
+        how = case(
+            (entry.posting.like("invoice:%"), "charged"), (entry.posting.like("set_off:%"), "set_off"), else_="paid"
+        ).label("how")
+        query = select(entry.document, how, func.sum(entry.amount_ore)).where(
             entry.account == RECEIVABLE, entry.document.in_(documents)
         )
-        sums: tuple[dict[int, int], dict[int, int]] = {}, {}
-        for document, charged, ore in self._tx.connection.execute(query.group_by(entry.document, "own")):
-            sums[0 if charged else 1][documents[document]] = int(ore)
+        sums: dict[int, dict[str, int]] = {}
+        for document, kind, ore in self._tx.connection.execute(query.group_by(entry.document, "how")):
+            sums.setdefault(documents[document], {})[kind] = int(ore)
         return sums
 
-    def _set_off(self) -> dict[int, int]:
-        """Øre set off by credit notes, on the invoices they credit, up to what they credit of each."""
-        entry, note = ledger_entries.c, credit_notes.c
-        document = "credit_note/" + cast(note.number, Word)
-        query = select(note.content, func.sum(entry.amount_ore)).join(ledger_entries, entry.document == document)
+    def _set_off_before(self) -> dict[int, int]:
+        """Øre set off by credit notes before each set-off named its invoice: on those that the note credits, up to what
+        it credits of each."""
+        road, note = refund_roads.c, credit_notes.c
+        query = select(note.content, road.amount_ore).join(credit_notes, note.case_id == road.case_id)
         off: dict[int, int] = {}
-        for content, ore in self._tx.connection.execute(
-            query.where(entry.account == RECEIVABLE).group_by(note.number, note.content)
-        ):
-            left = -int(ore)
+        for content, ore in self._tx.connection.execute(query.where(road.road == "set_off", road.invoice.is_(None))):
+            left = ore
             for line in content["lines"]:
                 share = min(left, line["net_ore"] + line["vat_ore"])
                 left -= share

@@ -4,13 +4,14 @@ The document is kept whole as it was issued; its lines stand beside it so that a
 one invoice only.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
 
 from billing.models import CreditNote, Invoice, InvoiceLine
 from cards.errors import Refused
-from store.tables import credit_notes, invoice_lines, invoices
+from store.tables import credit_notes, invoice_lines, invoices, refund_items
 from store.transaction import Transaction
 
 
@@ -105,6 +106,13 @@ class CreditNotes:
         if content is None:
             raise Refused("credit_note.unknown", f"there is no credit note {number}", fix="see `hsecard status`")
         return CreditNote.model_validate(content)
+
+    def on_invoices(self, numbers: Sequence[int]) -> list[CreditNote]:
+        """The credit notes with a line on one of these invoices of ours, by number."""
+        named = refund_items.c.invoice_number.in_([str(number) for number in numbers])
+        cases = select(refund_items.c.case_id).where(named)
+        query = select(credit_notes.c.content).where(credit_notes.c.case_id.in_(cases)).order_by(credit_notes.c.number)
+        return [CreditNote.model_validate(content) for content in self._tx.connection.scalars(query)]
 
     def all(self) -> list[CreditNote]:
         """Every credit note, by number."""

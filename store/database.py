@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cards.errors import Refused, Unavailable
 from cards.ports import Clock
+from store.after_charges import AfterCharges
 from store.bank import Bank
 from store.billing import CreditNotes, Invoices
 from store.blanks import Blanks
@@ -31,12 +32,14 @@ from store.effects import Effects, Series
 from store.encoding import Encoding
 from store.faults import translated
 from store.field_faults import FieldFaults
+from store.free_cards import FreeCards
 from store.ledger import Ledger
 from store.orders import Orders
 from store.packing import Packing
 from store.payments import StripePaid
 from store.printing import Batches, PrintJobs, Prints
 from store.refund_decisions import RefundDecisions
+from store.refund_roles import RefundRoles
 from store.refunds import Refunds
 from store.returns import Returns
 from store.shipping import Postage, Shipments
@@ -148,6 +151,11 @@ class UnitOfWork:
         return CreditNotes(self._tx)
 
     @cached_property
+    def free_cards(self) -> FreeCards:
+        """Cards that were replaced free of charge."""
+        return FreeCards(self._tx)
+
+    @cached_property
     def ledger(self) -> Ledger:
         """Double entry."""
         return Ledger(self._tx)
@@ -171,6 +179,16 @@ class UnitOfWork:
     def refund_decisions(self) -> RefundDecisions:
         """What becomes of refunds that came to nothing."""
         return RefundDecisions(self._tx)
+
+    @cached_property
+    def after_charges(self) -> AfterCharges:
+        """What was charged too little and is charged after all."""
+        return AfterCharges(self._tx)
+
+    @cached_property
+    def refund_roles(self) -> RefundRoles:
+        """Who may propose and approve refunds."""
+        return RefundRoles(self._tx)
 
     @cached_property
     def stripe(self) -> StripePaid:

@@ -160,6 +160,16 @@ class FieldFaults:
             found.append((FaultReport.model_validate(content), replacement, why))
         return found
 
+    def recalled(self, faults: Sequence[FaultReport]) -> set[str]:
+        """Those of the faults whose report recalled a cohort, rather than told of cards that were seen to fail."""
+        named = sorted({fault.report_id for fault in faults if fault.report_id is not None})
+        recalls: set[str | None] = set()
+        for start in range(0, len(named), _IDS_A_QUERY):
+            part = fault_reports.c.report_id.in_(named[start : start + _IDS_A_QUERY])
+            query = select(fault_reports.c.report_id).where(part, fault_reports.c.cohort.is_not(None))
+            recalls.update(self._tx.connection.scalars(query))
+        return {fault.fault_id for fault in faults if fault.report_id in recalls}
+
     def known(self, card_ids: Sequence[str]) -> set[str]:
         """Those of the cards that were ever reported."""
         return {card_id for card_id, _ in self._of_cards(card_ids)}

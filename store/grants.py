@@ -17,6 +17,7 @@ from store.tables import metadata
 
 # Tables whose rows live, each with the columns that stay as they were written. All others are only added to.
 LIVING: dict[str, tuple[str, ...]] = {
+    "after_charges": ("finding_id", "net_ore", "asked_by", "asker", "asked_at"),
     "batch_cards": (),
     "batches": (),
     "blank_stock": (),
@@ -37,7 +38,8 @@ LIVING: dict[str, tuple[str, ...]] = {
     "print_jobs": (),
     "prints": (),
     "refund_cases": ("case_id", "payer_org_number", "net_ore", "vat_ore", "gross_ore", "proposed_by", "proposer"),
-    "refund_items": ("case_id", "position", "finding_id", "net_ore", "vat_ore", "content"),
+    "refund_items": ("case_id", "position", "finding_id", "net_ore", "vat_ore", "invoice_number", "content"),
+    "refund_roles": ("role_id", "name", "person", "may_propose", "approve_up_to_ore", "set_by", "setter", "set_at"),
     "shipment_cards": ("shipment_id", "card_id"),
     "shipment_shares": ("shipment_id", "order_number", "place"),
     "shipments": ("shipment_id", "number"),

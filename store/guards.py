@@ -18,14 +18,20 @@ APPEND_ONLY = (
     "invoices",
     "ledger_entries",
     "ledger_locks",
+    "refund_acts",
     "refund_decisions",
+    "refund_payouts",
+    "refund_roads",
     "stripe_events",
     "stripe_fetches",
     "stripe_movements",
     "tracking_events",
 )
+_KEPT = ("after_charges", "refund_cases", "refund_items", "refund_roles")  # rows take allowed steps, and none goes
 _FILLED = ("stripe_payments", "stripe_refunds")  # rows move as they are told, and none goes
 _OTHERS = (
+    "after_charges_agree",
+    "after_charges_start",
     "credit_notes_number_given",
     "invoices_number_given",
     "ledger_entries_not_locked",
@@ -33,10 +39,19 @@ _OTHERS = (
     "number_series_move",
     "number_series_no_delete",
     "number_series_start",
-    *(f"{table}_no_delete" for table in _FILLED),
+    "refund_acts_allowed",
+    "refund_cases_move",
+    "refund_cases_start",
+    "refund_items_stand",
+    "refund_items_with_case",
+    "refund_payouts_planned",
+    "refund_roads_once",
+    "refund_roles_agree",
+    "refund_roles_start",
+    *(f"{table}_no_delete" for table in (*_KEPT, *_FILLED)),
     *(f"{table}_as_told" for table in _FILLED),
 )
-_TRUNCATED = (*APPEND_ONLY, *_FILLED, "number_series")  # PostgreSQL empties a table past the guards of its rows
+_TRUNCATED = (*APPEND_ONLY, *_KEPT, *_FILLED, "number_series")  # PostgreSQL empties a table past the guards of its rows
 _IN_PLACE = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "

@@ -96,9 +96,10 @@ class Ledger:
         query = select(func.coalesce(func.sum(entry.amount_ore), 0)).where(entry.account == account, named)
         return int(self._tx.connection.scalar(query) or 0)
 
-    def by_document(self, account: str, *, until: date | None = None) -> dict[str, int]:
-        """Øre per document of one account, where it is not nothing."""
-        return {document: ore for document, ore in self._sums(ledger_entries.c.document, account, until) if ore}
+    def by_document(self, account: str, *, until: date | None = None, kind: str | None = None) -> dict[str, int]:
+        """Øre per document of one account, where it is not nothing; of one kind of posting (`set_off`) when given."""
+        found = self._sums(ledger_entries.c.document, account, until, kind)
+        return {document: ore for document, ore in found if ore}
 
     def by_day_and_code(self, account: str, *, until: date | None = None) -> dict[tuple[date, str | None], int]:
         """Øre per booking day and VAT code of one account."""
@@ -107,10 +108,14 @@ class Ledger:
         grouped = query.where(ledger_entries.c.account == account).group_by(*key).order_by(*key)
         return {(day, code): int(ore) for day, code, ore in self._tx.connection.execute(grouped)}
 
-    def _sums(self, key: Any, account: str | None, until: date | None) -> Iterable[tuple[str, int]]:
+    def _sums(
+        self, key: Any, account: str | None, until: date | None, kind: str | None = None
+    ) -> Iterable[tuple[str, int]]:
         query = _between(select(key, func.sum(ledger_entries.c.amount_ore)), None, until)
         if account is not None:
             query = query.where(ledger_entries.c.account == account)
+        if kind is not None:
+            query = query.where(ledger_entries.c.posting.startswith(f"{kind}:", autoescape=True))
         grouped = query.group_by(key).order_by(key)
         return ((name, int(ore)) for name, ore in self._tx.connection.execute(grouped))
 

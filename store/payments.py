@@ -78,6 +78,19 @@ class StripePaid:
         """Invoices at Stripe that something was told about, by their id there."""
         return self._rows(stripe_payments)
 
+    def paid_on(self, invoice: int) -> list[tuple[str | None, int]]:
+        """(payment or None while untold, øre) of what was paid in kroner on an invoice, void ones left out."""
+        paid = stripe_payments.c
+        here = (paid.invoice == invoice) & paid.paid_at.is_not(None) & paid.void_at.is_(None) & (paid.currency == "nok")
+        query = select(paid.payment, paid.amount_ore).where(here, paid.amount_ore > 0).order_by(paid.reference)
+        return [(row[0], row[1]) for row in self._tx.connection.execute(query)]
+
+    def given_back_by_hand(self, payment: str) -> int:
+        """Øre given back over a payment in Stripe's dashboard, not by us."""
+        one = stripe_refunds.c
+        by_hand = (one.payment == payment) & one.key.is_(None) & one.status.not_in(("failed", "canceled"))
+        return int(self._tx.connection.scalar(select(func.sum(one.amount_ore)).where(by_hand)) or 0)
+
     def refunds(self) -> Sequence[RowMapping]:
         """Refunds as last told, by their id at Stripe."""
         return self._rows(stripe_refunds)

@@ -1,17 +1,44 @@
-"""Refund cases: proposed by one person, approved by another, executed once. A finding is in one live case at most."""
+"""Refund cases: proposed by one person, approved by another, executed once. A finding is in one live case at most.
 
+Each step is an act of its own, kept with its actor and the digest that it was for; the money's roads are planned with
+the credit note and stay.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import RowMapping, Select, select, update
+from sqlalchemy import RowMapping, Select, func, insert, select, update
 
 from billing.models import RefundCase, RefundItem, RefundState
-from billing.refunds import person
+from billing.people import person
+from billing.refund_roads import RefundRoad, Road
 from cards.errors import Refused
+from store.refund_tables import refund_acts, refund_payouts, refund_roads
 from store.tables import refund_cases, refund_items
 from store.transaction import Transaction
 
+_ROAD_COLUMNS = [refund_roads.c[name] for name in RefundRoad.model_fields]
 _CASE_COLUMNS = [refund_cases.c[name] for name in RefundCase.model_fields if name != "items"]
+
+
+class RefundAct(NamedTuple):
+    """A step of a case: what (proposed, approved, rejected, executed), who, when, for which digest."""
+
+    act: str
+    actor: str
+    at: datetime
+    digest: str
+
+
+class Payout(NamedTuple):
+    """What of a case goes back by bank: øre, and the bank's reference and who told it, once it is paid."""
+
+    case_id: str
+    amount_ore: int
+    reference: str | None
+    told_by: str | None
+    told_at: datetime | None
 
 
 class Refunds:
@@ -36,6 +63,7 @@ class Refunds:
                         field="finding_id",
                         fix="nothing to do: the other case gives it back; reject that one to take it up here",
                     )
+            self._act(case, "proposed", by=case.proposed_by, at=case.proposed_at)
 
     def get(self, case_id: str) -> RefundCase:
         """The case with its items. Raises Refused `refund.unknown`."""
@@ -61,13 +89,15 @@ class Refunds:
         items = self._tx.connection.scalars(query.order_by(refund_items.c.position)).all()
         return RefundCase.model_validate({**row, "items": items})
 
+    # --- steps --------------------------------------------------------------------------------------------------
+
     def approve(self, case_id: str, by: str, at: datetime, digest: str) -> bool:
         """Proposed → approved for exactly the payer and amounts of `digest`. False when it is not proposed any more.
 
         Raises Refused `refund.same_person`, `refund.changed`, `refund.unknown`. The database itself refuses an
-        approver who proposed.
+        approver who proposed, or whose limit is lower.
         """
-        case = self.get(case_id)
+        case = self._locked(case_id)
         if person(by) == person(case.proposed_by):
             raise Refused(
                 "refund.same_person",
@@ -81,39 +111,97 @@ class Refunds:
                 f"case {case_id} is not what was approved: its payer or amounts differ",
                 fix="look at the case again and approve what it says now",
             )
-        values = {"approved_by": by, "approver": person(by), "approved_at": at}
-        return self._step(case_id, RefundState.PROPOSED, RefundState.APPROVED, values)
-
-    def to_state(
-        self,
-        case_id: str,
-        before: RefundState,
-        after: RefundState,
-        credit_note: int | None = None,
-        *,
-        rejected_by: str | None = None,
-    ) -> bool:
-        """Compare-and-set, with the credit note when there is one now. A rejected case releases its findings.
-
-        False when the case is no longer in `before`.
-        """
-        if after is RefundState.APPROVED:
-            raise ValueError("a case is approved by `approve`")
-        values: dict[str, Any] = {} if credit_note is None else {"credit_note": credit_note}
-        if after is RefundState.REJECTED:
-            values |= {"rejected_by": rejected_by, "rejected_at": self._tx.now()}
-        if not self._step(case_id, before, after, values):
+        if case.state is not RefundState.PROPOSED:
             return False
-        if after is RefundState.REJECTED:
-            release = update(refund_items).where(refund_items.c.case_id == case_id).values(live=False)
-            self._tx.connection.execute(release)
+        self._act(case, "approved", by=by, at=at)
+        return self._step(case, RefundState.APPROVED, approved_by=by, approver=person(by), approved_at=at)
+
+    def reject(self, case_id: str, *, by: str) -> bool:
+        """Proposed or approved → rejected; its findings are free again. False when it is executed or rejected."""
+        case = self._locked(case_id)
+        if case.state not in (RefundState.PROPOSED, RefundState.APPROVED):
+            return False
+        self._act(case, "rejected", by=by, at=self._tx.now())
+        self._step(case, RefundState.REJECTED, rejected_by=by, rejected_at=self._tx.now())
+        release = update(refund_items).where(refund_items.c.case_id == case_id).values(live=False)
+        self._tx.connection.execute(release)
         return True
 
-    def _step(self, case_id: str, before: RefundState, after: RefundState, values: dict[str, Any]) -> bool:
-        here = (refund_cases.c.case_id == case_id) & (refund_cases.c.state == before)
+    def execute(self, case_id: str, *, credit_note: int, roads: Sequence[RefundRoad], by: str) -> bool:
+        """Approved → executing under its credit note, with the roads that its money takes. False when it is not
+        approved (any more)."""
+        case = self._locked(case_id)
+        if case.state is not RefundState.APPROVED:
+            return False
+        self._act(case, "executed", by=by, at=self._tx.now())
+        rows = [{**road.model_dump(), "case_id": case_id, "position": n} for n, road in enumerate(roads, start=1)]
+        self._tx.connection.execute(insert(refund_roads), rows)
+        return self._step(case, RefundState.EXECUTING, credit_note=credit_note)
+
+    def confirm(self, case_id: str) -> bool:
+        """Executing → confirmed: all of its money is back. False when it is not executing (any more)."""
+        case = self._locked(case_id)
+        return case.state is RefundState.EXECUTING and self._step(case, RefundState.CONFIRMED)
+
+    def reopen(self, case_id: str) -> bool:
+        """Confirmed → executing: money of it came back. False when it is not confirmed."""
+        case = self._locked(case_id)
+        return case.state is RefundState.CONFIRMED and self._step(case, RefundState.EXECUTING)
+
+    def _locked(self, case_id: str) -> RefundCase:
+        """The case, which nobody else steps on until the transaction ends."""
+        lock = select(refund_cases.c.case_id).where(refund_cases.c.case_id == case_id)
+        self._tx.connection.execute(lock.with_for_update())
+        return self.get(case_id)
+
+    def _act(self, case: RefundCase, act: str, *, by: str, at: datetime) -> None:
+        row = {"case_id": case.case_id, "act": act, "actor": by, "person": person(by), "at": at, "digest": case.digest}
+        self._tx.connection.execute(insert(refund_acts), row)
+
+    def _step(self, case: RefundCase, after: RefundState, **values: Any) -> bool:
+        here = (refund_cases.c.case_id == case.case_id) & (refund_cases.c.state == case.state)
         return self._tx.connection.execute(update(refund_cases).where(here).values(state=after, **values)).rowcount == 1
+
+    def acts(self, case_id: str) -> list[RefundAct]:
+        """The steps of a case, oldest first."""
+        columns = (refund_acts.c[name] for name in RefundAct._fields)
+        query = select(*columns).where(refund_acts.c.case_id == case_id)
+        rows = self._tx.connection.execute(query.order_by(refund_acts.c.at, refund_acts.c.act))
+        return [RefundAct(*row) for row in rows]
+
+    # --- money --------------------------------------------------------------------------------------------------
+
+    def roads(self, case_id: str) -> list[RefundRoad]:
+        """The roads that the money of a credited case takes, as planned."""
+        query = select(*_ROAD_COLUMNS).where(refund_roads.c.case_id == case_id)
+        rows = self._tx.connection.execute(query.order_by(refund_roads.c.position)).mappings()
+        return [RefundRoad.model_validate(dict(row)) for row in rows]
+
+    def planned_over(self, payment: str) -> int:
+        """Øre that cases give back over a payment, given back already or not."""
+        query = select(func.sum(refund_roads.c.amount_ore)).where(refund_roads.c.payment == payment)
+        return int(self._tx.connection.scalar(query) or 0)
+
+    def payouts(self, case_id: str | None = None) -> list[Payout]:
+        """What goes back by bank, by case; of one case when given."""
+        told, road = refund_payouts.c, refund_roads.c
+        query = (
+            select(road.case_id, func.sum(road.amount_ore), told.reference, told.told_by, told.told_at)
+            .outerjoin(refund_payouts, told.case_id == road.case_id)
+            .where(road.road == Road.PAY_OUT)
+            .group_by(road.case_id, told.reference, told.told_by, told.told_at)
+        )
+        if case_id is not None:
+            query = query.where(road.case_id == case_id)
+        rows = self._tx.connection.execute(query.order_by(road.case_id))
+        return [Payout(row[0], int(row[1]), *row[2:]) for row in rows]
+
+    def paid_out(self, payout: Payout, *, reference: str, by: str) -> bool:
+        """Keep that finance paid it by bank. False when that was told before."""
+        row = {"case_id": payout.case_id, "amount_ore": payout.amount_ore, "reference": reference}
+        return self._tx.insert_new(refund_payouts, {**row, "told_by": by, "told_at": self._tx.now()})
 
 
 def _item_row(case_id: str, position: int, item: RefundItem, *, live: bool) -> dict[str, Any]:
-    row = item.model_dump(include={"finding_id", "net_ore", "vat_ore"})
+    row = item.model_dump(include={"finding_id", "net_ore", "vat_ore", "invoice_number"})
     return {**row, "case_id": case_id, "position": position, "content": item.model_dump(mode="json"), "live": live}

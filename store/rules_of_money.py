@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Table, func, or_, select
 
 from billing.ledger import RECEIVABLE, REFUNDS_PAYABLE, VAT_OUTPUT
 from billing.models import CreditNote, Invoice, RefundState
+from billing.refund_roads import Road
 from billing.refunds import case_digest
 from store.database import UnitOfWork
 from store.ledger_tables import ledger_locks
@@ -203,6 +204,38 @@ def _uncredited_cases(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
         yield f"credit note {row.number}"
 
 
+_ACTS_OF = {
+    RefundState.PROPOSED: ({"proposed"},),
+    RefundState.APPROVED: ({"proposed", "approved"},),
+    RefundState.REJECTED: ({"proposed", "rejected"}, {"proposed", "approved", "rejected"}),
+    RefundState.EXECUTING: ({"proposed", "approved", "executed"},),
+    RefundState.CONFIRMED: ({"proposed", "approved", "executed"},),
+}
+
+
+def _steps_without_acts(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
+    for case in uow.refunds.all():
+        acts = uow.refunds.acts(case.case_id)
+        if {act.act for act in acts} not in _ACTS_OF[case.state] or len({act.digest for act in acts}) != 1:
+            yield f"{case.case_id} ({case.state}: {', '.join(act.act for act in acts) or 'no act'})"
+
+
+def _money_without_road(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
+    """What is planned is the case's gross; what is set off or paid out by plan is what the ledger has."""
+    set_off = uow.ledger.by_document(REFUNDS_PAYABLE, kind="set_off")
+    paid_out = uow.ledger.by_document(REFUNDS_PAYABLE, kind="payout")
+    for case in uow.refunds.all():
+        note = f"credit_note/{case.credit_note}"
+        planned = dict.fromkeys(Road, 0)
+        for road in uow.refunds.roads(case.case_id):
+            planned[road.road] += road.amount_ore
+        told = sum(payout.amount_ore for payout in uow.refunds.payouts(case.case_id) if payout.reference)
+        due = case.gross_ore if case.state in _EXECUTED else 0
+        booked = (set_off.get(note, 0), paid_out.get(note, 0)) if due else (0, 0)
+        if sum(planned.values()) != due or booked != (planned[Road.SET_OFF], told):
+            yield f"{case.case_id} (planned {sum(planned.values())} of {due} øre)"
+
+
 def _same_amounts() -> ColumnElement[bool]:
     case, note = refund_cases.c, credit_notes.c
     return (note.case_id == case.case_id) & (note.net_ore == case.net_ore) & (note.gross_ore == case.gross_ore)
@@ -227,5 +260,7 @@ RULES = (
     Rule("refund.unchanged", "a case is the sum of its items, as they were approved", _cases_changed),
     Rule("refund.two_people", "who approves a refund did not propose it", _one_person_cases),
     Rule("refund.finding_once", "a finding stands in at most one live case", _refunded_twice),
+    Rule("refund.acts", "every step of a case is the act of somebody, for the same digest", _steps_without_acts),
+    Rule("refund.roads", "every øre of a credited case has its road, and the ledger follows it", _money_without_road),
     Rule("refund.credited", "an executed case has a credit note over its amounts, and no other has", _uncredited_cases),
 )

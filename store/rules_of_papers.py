@@ -94,10 +94,7 @@ def _refund_effects(uow: UnitOfWork) -> dict[str, dict[str, int]]:
 def _refunds_without_money(uow: UnitOfWork, _blobs: Blobs) -> Iterator[str]:
     given = _refund_effects(uow)
     for case in uow.refunds.all():
-        due: dict[str, int] = defaultdict(int)
-        for item in case.items:
-            if item.payment is not None:
-                due[item.payment] += item.net_ore + item.vat_ore
+        due = {road.payment: road.amount_ore for road in uow.refunds.roads(case.case_id) if road.payment is not None}
         paid = given.get(case.case_id, {})
         too_much = any(amount > due.get(payment, 0) for payment, amount in paid.items())
         if too_much or (case.state is RefundState.CONFIRMED and paid != due):

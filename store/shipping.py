@@ -1,16 +1,18 @@
 """Shipments and postage: which cards went in which letter, what each order bears of it, what was charged and judged."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, true, tuple_, update
 
 from cards.errors import Refused
+from cards.money import vat_ore
 from shipping.models import FindingKind, GivenBack, PostageCharge, PostageFinding, Shipment, ShipmentState
 from store.number_tables import carrier_numbers
 from store.packing_tables import packing_scans
+from store.refund_tables import after_charges
 from store.tables import (
     postage_charges,
     postage_findings,
@@ -33,6 +35,7 @@ _SHIPMENT_COLUMNS = [
     _CARRIER_NUMBER.scalar_subquery().label("carrier_number"),
 ]
 _IN_CASE = exists().where((refund_items.c.finding_id == postage_findings.c.finding_id) & refund_items.c.live)
+_TAKEN_UP = or_(_IN_CASE, exists().where(after_charges.c.finding_id == postage_findings.c.finding_id))
 _CARD_MISSING = exists().where(
     shipment_cards.c.shipment_id == shipments.c.shipment_id,
     ~exists().where(
@@ -271,7 +274,7 @@ class Postage:
         return [PostageCharge.model_validate(content) for content in self._tx.connection.scalars(query)]
 
     def given_back(self, charge_ids: Sequence[str]) -> dict[str, GivenBack]:
-        """What live refund cases give back, by charge; a charge that none is about is left out."""
+        """What live refund cases give back, by charge, less what is charged after all; others are left out."""
         amounts = (func.sum(postage_findings.c.refund_net_ore), func.sum(postage_findings.c.refund_vat_ore))
         found: dict[str, GivenBack] = {}
         for some in _parts(charge_ids):
@@ -280,13 +283,16 @@ class Postage:
             )
             for row in self._tx.connection.execute(query.group_by(postage_findings.c.charge_id)):
                 found[row[0]] = GivenBack(int(row[1]), int(row[2]), row[3])
+            for charge_id, net, charge in self._tx.connection.execute(_charged_after(some)):
+                back, vat = found.get(charge_id, GivenBack()), vat_ore(net, charge["vat_percent"])
+                found[charge_id] = GivenBack(back.net_ore - net, back.vat_ore - vat, back.findings + 1)
         return found
 
     def judge(self, charge_ids: Sequence[str], findings: Sequence[PostageFinding]) -> list[str]:
         """These charges were judged and `findings` is all that is wrong with them; what became of each finding.
 
         `found`, `already_found`, `found_otherwise` (another kind or amount than before), `withdrawn` (no longer
-        found). A finding in a live refund case stands as it was.
+        found). A finding in a live refund case, or charged after all, stands as it was.
         """
         open_ones = {finding.finding_id: finding for finding in self.findings(without_case=True, of=charge_ids)}
         outcomes = []
@@ -310,18 +316,13 @@ class Postage:
 
     def _remove(self, finding: PostageFinding) -> None:
         one = postage_findings.c.finding_id == finding.finding_id
-        self._tx.connection.execute(delete(postage_findings).where(one, ~_IN_CASE))
+        self._tx.connection.execute(delete(postage_findings).where(one, ~_TAKEN_UP))
 
-    def earlier(self, finding_ids: Iterable[str]) -> set[str]:
-        """Those of some findings that are about charges of before this system."""
-        found = select(postage_findings.c.finding_id).join(
-            postage_charges, postage_charges.c.charge_id == postage_findings.c.charge_id
-        )
-        foreign = found.where(postage_charges.c.origin != "own", postage_findings.c.finding_id.in_(list(finding_ids)))
-        return set(self._tx.connection.scalars(foreign))
-
-    def findings(self, without_case: bool = False, of: Sequence[str] | None = None) -> list[PostageFinding]:
-        """Findings by id; with `without_case`, those that stand in no live refund case; `of` these charges only.
+    def findings(
+        self, without_case: bool = False, of: Sequence[str] | None = None, *, among: Collection[str] | None = None
+    ) -> list[PostageFinding]:
+        """Findings by id; with `without_case`, those that nobody has taken up; `of` these charges only, or
+        `among` these ids only.
 
         In a transaction that writes, findings without a case are held as they are until its end: nothing is judged
         again while a case takes it up.
@@ -330,9 +331,11 @@ class Postage:
             postage_charges, postage_charges.c.charge_id == postage_findings.c.charge_id
         )
         if without_case:
-            query = query.where(~_IN_CASE)
+            query = query.where(~_TAKEN_UP)
             if self._tx.writing:
                 query = query.with_for_update(of=postage_findings)
+        if among is not None:
+            query = query.where(postage_findings.c.finding_id.in_(among))
         if of is None:
             return self._findings(query)
         return [
@@ -347,6 +350,15 @@ class Postage:
             content["charge"] = content.pop("content")
             found.append(PostageFinding.model_validate(content))
         return found
+
+
+def _charged_after(charge_ids: Sequence[str]) -> Select[Any]:
+    """(charge id, net øre, the charge's content) of what was too little and is charged after all."""
+    here = postage_findings.c.finding_id == after_charges.c.finding_id
+    charge = postage_charges.c.charge_id == postage_findings.c.charge_id
+    columns = (postage_findings.c.charge_id, after_charges.c.net_ore, postage_charges.c.content)
+    query = select(*columns).join(postage_findings, here).join(postage_charges, charge)
+    return query.where(postage_findings.c.charge_id.in_(charge_ids))
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:

@@ -397,6 +397,7 @@ invoice_lines = Table(
     Column("net_ore", BigInteger, nullable=False),
     _once("invoice_lines_card_once", "card_id", where="card_id IS NOT NULL"),
     _once("invoice_lines_postage_once", "shipment_id", "order_number", where="shipment_id IS NOT NULL"),
+    Index("invoice_lines_by_order", "order_number", "number"),
 )
 
 credit_notes = Table(
@@ -469,6 +470,8 @@ refund_items = Table(
     Column("vat_ore", BigInteger, nullable=False),
     Column("content", Json, nullable=False),
     Column("live", Boolean, nullable=False),
+    Column("invoice_number", Word),  # as printed there; ours or one of before this system
+    Index("refund_items_by_invoice", "invoice_number", "case_id"),
     _once("refund_items_finding_once", "finding_id", where="live"),
 )
 

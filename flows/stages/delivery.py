@@ -12,11 +12,11 @@ from billing.models import CreditNote, Invoice, Message
 from billing.ports import AccessPoint, Invoicing
 from billing.stripe_invoice import SMALLEST_ORE
 from cards.effects import Effect, EffectKind
-from cards.errors import Unavailable
 from flows.house import House
-from flows.stages.documents import keep, shelf
-from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.documents import keep, kept_bytes, shelf
+from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person, road_closed
 from flows.stages.line import Chunk, Stage, Tally, chunks_of, tally
+from flows.stages.refund_statement import draw_statement, statement_id
 from store.database import UnitOfWork
 
 PAPERS_PER_CHUNK = 100
@@ -64,12 +64,18 @@ def _draw_one(house: House, document_id: str) -> str:
     if isinstance(paper, Invoice):
         pdf = invoice_pdf(paper)
         xml = invoice_xml(paper, pdf=pdf)
+        drawn = {document_id: (pdf, "pdf"), f"ehf/{document_id}": (xml, "xml")}
     else:
-        pdf = credit_note_pdf(paper)
-        xml = credit_note_xml(paper, pdf=pdf)
+        pdf, statement = credit_note_pdf(paper), draw_statement(house, paper.case_id)
+        xml = credit_note_xml(paper, pdf=pdf, statement=statement)
+        drawn = {
+            document_id: (pdf, "pdf"),
+            f"ehf/{document_id}": (xml, "xml"),
+            statement_id(paper.number): (statement, "pdf"),
+        }
     papers = [
-        shelf(house, document_id=document_id, subject=document_id, data=pdf, suffix="pdf"),
-        shelf(house, document_id=f"ehf/{document_id}", subject=document_id, data=xml, suffix="xml"),
+        shelf(house, document_id=name, subject=document_id, data=data, suffix=suffix)
+        for name, (data, suffix) in drawn.items()
     ]
     return keep(house, papers, "drawn")
 
@@ -81,10 +87,9 @@ def _paper(house: House, document_id: str) -> Invoice | CreditNote:
 
 
 def _kept(house: House, document_id: str) -> bytes:
-    with house.store.read() as uow:
-        row = uow.documents.get(document_id)
-    assert row is not None  # noqa: S101 -- nothing is sent that was not drawn before
-    return house.blobs.get(row.blob_key)
+    data = kept_bytes(house, document_id)
+    assert data is not None  # noqa: S101 -- nothing is sent that was not drawn before
+    return data
 
 
 # --- sent -------------------------------------------------------------------------------------------------------
@@ -110,6 +115,9 @@ def _mail(house: House, effect: Effect) -> Answer:
     paper = _paper(house, effect.subject)
     name_no, name_en = ("Faktura", "Invoice") if kind == "invoice" else ("Kreditnota", "Credit note")
     attached = [(f"{kind}-{number}.pdf", "application/pdf", _kept(house, effect.subject))]
+    statement = kept_bytes(house, statement_id(paper.number)) if kind == "credit_note" else None
+    if statement is not None:
+        attached.append((f"statement-{number}.pdf", "application/pdf", statement))
     if paper.buyer.e_invoice:
         attached.append((f"{kind}-{number}.xml", "application/xml", _kept(house, f"ehf/{effect.subject}")))
     message = Message(
@@ -161,16 +169,6 @@ def _access_point(house: House) -> AccessPoint:
     if house.access_point is None:
         raise road_closed("the access point", "HSECARD_ACCESS_POINT", "folder")
     return house.access_point
-
-
-def road_closed(road: str, field: str, value: str) -> Unavailable:
-    """What was planned for a road waits until the setting that opened it is back."""
-    return Unavailable(
-        "delivery.road_closed",
-        f"the document was to leave by {road}, which is not set up any more",
-        field=field,
-        fix=f"set {field}={value} until what is planned has left, then change it",
-    )
 
 
 def _nothing_more(house: House, uow: UnitOfWork, effect: Effect, answer: Answer) -> None:

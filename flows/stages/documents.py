@@ -34,6 +34,13 @@ def shelf(house: House, *, document_id: str, subject: str, data: bytes, suffix: 
     )
 
 
+def kept_bytes(house: House, document_id: str) -> bytes | None:
+    """The bytes of a registered document, or None when it was not issued."""
+    with house.store.read() as uow:
+        row = uow.documents.get(document_id)
+    return None if row is None else house.blobs.get(row.blob_key)
+
+
 def keep(house: House, papers: list[Shelved], outcome: str) -> str:
     """Register documents in one transaction; `already_done` when they all were."""
     with house.store.begin() as uow:

@@ -96,3 +96,13 @@ def _refuse(house: House, act: Act, effect: Effect, fault: Refused) -> Tally:
 
 def leave_to_a_person(house: House, uow: UnitOfWork, effect: Effect, fault: HseCardError) -> None:
     """Nothing follows by itself from a refusal: the effect shows in `hsecard status` until a person decides."""
+
+
+def road_closed(road: str, field: str, value: str) -> Unavailable:
+    """What was planned for a road waits until the setting that opened it is back."""
+    return Unavailable(
+        "delivery.road_closed",
+        f"the document was to leave by {road}, which is not set up any more",
+        field=field,
+        fix=f"set {field}={value} until what is planned has left, then change it",
+    )

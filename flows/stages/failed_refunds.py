@@ -20,7 +20,7 @@ _CAME_TO_NOTHING = ("failed", "refused")
 
 
 @dataclass(frozen=True, slots=True)
-class RefundRoad:
+class FollowedRefund:
     """One amount of a case over one payment, followed to its last act: `key` names it, `attempt` counts it.
 
     `state` is that act's, or `failed` when the money came back, or `bank` when a person paid it from there.
@@ -35,9 +35,14 @@ class RefundRoad:
     refund: str | None
 
 
-def road_of(uow: UnitOfWork, case_id: str, payment: str) -> RefundRoad:
+def refund_key(case_id: str, payment: str) -> str:
+    """The key of the first act that gives an amount of a case back over a payment."""
+    return f"refund:{case_id}:{payment}"
+
+
+def refund_of(uow: UnitOfWork, case_id: str, payment: str) -> FollowedRefund:
     """Where an amount of a case stands. Raises Refused `effect.unknown` when it was never planned."""
-    key, attempt = f"refund:{case_id}:{payment}", 1
+    key, attempt = refund_key(case_id, payment), 1
     while (decision := uow.refund_decisions.get(key)) and decision.next_key:
         key, attempt = decision.next_key, attempt + 1
     effect = uow.effects.get(key)
@@ -49,13 +54,13 @@ def road_of(uow: UnitOfWork, case_id: str, payment: str) -> RefundRoad:
     else:
         state = effect.state.value
     amount = effect.request["amount_ore"]
-    return RefundRoad(case_id, payment, amount, key=key, attempt=attempt, state=state, refund=refund)
+    return FollowedRefund(case_id, payment, amount, key=key, attempt=attempt, state=state, refund=refund)
 
 
-def roads_of(uow: UnitOfWork, case_id: str) -> list[RefundRoad]:
+def refunds_of(uow: UnitOfWork, case_id: str) -> list[FollowedRefund]:
     """Every amount of a case that goes back over a payment, by payment; none before it is executed."""
     planned = uow.effects.of_subject(EffectKind.REFUND, case_id)
-    return [road_of(uow, case_id, payment) for payment in sorted({one.request["payment"] for one in planned})]
+    return [refund_of(uow, case_id, payment) for payment in sorted({one.request["payment"] for one in planned})]
 
 
 def came_back(uow: UnitOfWork, refund: str, *, key: str | None, today: date) -> None:
@@ -85,57 +90,57 @@ def _book_back(uow: UnitOfWork, effect: Effect, *, today: date) -> None:
     except Refused as fault:  # told twice
         if fault.code != "ledger.posted_before":
             raise
-    uow.refunds.to_state(case.case_id, RefundState.CONFIRMED, RefundState.EXECUTING)
+    uow.refunds.reopen(case.case_id)
 
 
-def failed_refunds(uow: UnitOfWork) -> list[RefundRoad]:
+def failed_refunds(uow: UnitOfWork) -> list[FollowedRefund]:
     """Amounts that wait for a person, by case and payment: their refund failed, or was refused."""
     executing = uow.refunds.of_state(RefundState.EXECUTING)
-    roads = [road for case in executing for road in roads_of(uow, case.case_id)]
-    return [road for road in roads if road.state in _CAME_TO_NOTHING]
+    refunds = [followed for case in executing for followed in refunds_of(uow, case.case_id)]
+    return [followed for followed in refunds if followed.state in _CAME_TO_NOTHING]
 
 
-def try_again(house: House, case_id: str, payment: str, *, by: str) -> RefundRoad:
+def try_again(house: House, case_id: str, payment: str, *, by: str) -> FollowedRefund:
     """Plan a failed refund once more, under a new key. Raises Refused `refund.not_failed`, `refund.unknown`."""
     with house.store.begin() as uow:
-        road, effect = _failed(uow, case_id, payment)
-        key = f"refund:{case_id}:{payment}:{road.attempt + 1}"
-        uow.refund_decisions.add(road.key, "again", next_key=key, by=by)
+        followed, effect = _failed(uow, case_id, payment)
+        key = f"{refund_key(case_id, payment)}:{followed.attempt + 1}"
+        uow.refund_decisions.add(followed.key, "again", next_key=key, by=by)
         uow.effects.plan(key, EffectKind.REFUND, case_id, effect.request)
-        return road_of(uow, case_id, payment)
+        return refund_of(uow, case_id, payment)
 
 
-def paid_by_bank(house: House, case_id: str, payment: str, *, by: str) -> RefundRoad:
+def paid_by_bank(house: House, case_id: str, payment: str, *, by: str) -> FollowedRefund:
     """A person has paid a failed refund from the bank. Raises Refused `refund.not_failed`, `refund.unknown`."""
     with house.store.begin() as uow:
-        road, _ = _failed(uow, case_id, payment)
-        uow.refund_decisions.add(road.key, "bank", next_key=None, by=by)
+        followed, _ = _failed(uow, case_id, payment)
+        uow.refund_decisions.add(followed.key, "bank", next_key=None, by=by)
         case = uow.refunds.get(case_id)
         uow.ledger.post(
             entries_of_bank_refund(
-                road.key,
-                amount_ore=road.amount_ore,
+                followed.key,
+                amount_ore=followed.amount_ore,
                 booked_on=oslo_day(house.clock.now()),
                 document=f"credit_note/{case.credit_note}",
             )
         )
-        return road_of(uow, case_id, payment)
+        return refund_of(uow, case_id, payment)
 
 
-def _failed(uow: UnitOfWork, case_id: str, payment: str) -> tuple[RefundRoad, Effect]:
+def _failed(uow: UnitOfWork, case_id: str, payment: str) -> tuple[FollowedRefund, Effect]:
     uow.refunds.get(case_id)
-    first = uow.effects.find(f"refund:{case_id}:{payment}")
-    road = road_of(uow, case_id, payment) if first else None
-    if first is None or road is None or road.state not in _CAME_TO_NOTHING:
+    first = uow.effects.find(refund_key(case_id, payment))
+    followed = refund_of(uow, case_id, payment) if first else None
+    if first is None or followed is None or followed.state not in _CAME_TO_NOTHING:
         raise Refused(
             "refund.not_failed",
             f"no refund of case {case_id} over payment {payment} has failed",
             field="payment",
             fix="see `hsecard payments failed` for what waits for a decision",
         )
-    return road, first
+    return followed, first
 
 
-def is_open(road: RefundRoad) -> bool:
+def is_open(followed: FollowedRefund) -> bool:
     """True when the last act of an amount is still to be done or settled."""
-    return road.state in OPEN
+    return followed.state in OPEN

@@ -18,6 +18,7 @@ from cards.money import vat_ore
 from cards.orders import Business
 from flows.house import House
 from flows.stages.delivery import DELIVERY, plan_delivery
+from flows.stages.free_replacements import BOOK_COST
 from flows.stages.invoice_plan import invoices_to_come
 from flows.stages.line import Chunk, Problem, Stage, Tally, chunks_of, tally
 from shipping.countries import zone_of
@@ -158,4 +159,4 @@ def _cards_of_order(order_number: str, shipment: Shipment) -> set[str]:
     return {card_id for card_id in of_order if not is_replacement(card_id)}
 
 
-INVOICE = (Stage("issue", _to_issue, _issue), *DELIVERY)
+INVOICE = (Stage("issue", _to_issue, _issue), BOOK_COST, *DELIVERY)

@@ -9,19 +9,21 @@ from datetime import date
 from itertools import groupby
 
 from billing.credit_notes import issue_credit_note
-from billing.ledger import entries_of_credit_note, entries_of_refund, entries_of_set_off
+from billing.ledger import entries_of_credit_note, entries_of_refund
 from billing.models import Buyer, CreditNote, Invoice, Refund, RefundCase, RefundItem, RefundState
-from billing.refunds import approve, propose, start
+from billing.refunds import approve, propose, reject, start
 from cards.days import oslo_day
-from cards.effects import Effect, EffectKind
-from cards.errors import Refused
+from cards.effects import Effect
+from cards.errors import Refused, Unavailable
 from flows.house import House
 from flows.stages.delivery import DELIVERY, plan_delivery
 from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
-from flows.stages.failed_refunds import SETTLED, came_back_before, is_open, road_of
+from flows.stages.failed_refunds import came_back_before, is_open, refunds_of
 from flows.stages.invoice import buyer_of
 from flows.stages.line import Chunk, Problem, Stage, Tally, tally
-from flows.stages.stripe_credits import AT_STRIPE, plan_at_stripe
+from flows.stages.refund_money import close_when_back, own_invoices, plan_money, send_on_its_roads
+from flows.stages.refund_roles import refuse_without_roles
+from flows.stages.stripe_credits import AT_STRIPE
 from shipping.earlier import read_earlier_charges
 from shipping.models import PostageCharge, PostageFinding
 from shipping.postage_audit import audit
@@ -100,15 +102,17 @@ def _by_payer(finding: PostageFinding) -> tuple[str, str]:
 
 
 def _propose(house: House, uow: UnitOfWork, findings: list[PostageFinding], *, by: str) -> RefundCase:
+    originals = _own_invoices(uow, findings)
     case = propose(
         case_id=f"R-{uow.series.next('refund_case'):06d}",
         payer_org_number=findings[0].charge.payer_org_number,
         payer_name=findings[0].charge.payer_name,
-        items=[_item(finding) for finding in findings],
+        items=[_item(finding, originals) for finding in findings],
         by=by,
         at=house.clock.now(),
-        originals=_own_invoices(uow, findings),
-        earlier_credits=uow.credit_notes.all(),
+        originals=originals,
+        earlier_credits=uow.credit_notes.on_invoices([original.number for original in originals]),
+        roles=uow.refund_roles.all(),
     )
     uow.refunds.add(case)
     return case
@@ -120,7 +124,7 @@ def _own_invoices(uow: UnitOfWork, findings: Iterable[PostageFinding]) -> list[I
     return [uow.invoices.get(int(number)) for number in sorted(numbers)]
 
 
-def _item(finding: PostageFinding) -> RefundItem:
+def _item(finding: PostageFinding, originals: Iterable[Invoice]) -> RefundItem:
     charge = finding.charge
     return RefundItem(
         finding_id=finding.finding_id,
@@ -130,16 +134,43 @@ def _item(finding: PostageFinding) -> RefundItem:
         net_ore=finding.refund_net_ore,
         vat_ore=finding.refund_vat_ore,
         vat_percent=charge.vat_percent,
+        line=line_of_charge(charge, originals),
     )
 
 
-def approve_case(house: House, case_id: str, *, by: str) -> RefundCase:
-    """A second person approves payer and amounts as they stand. Raises Refused (`refund.same_person`, …)."""
+def line_of_charge(charge: PostageCharge, originals: Iterable[Invoice]) -> int | None:
+    """The place of a charge on its invoice, where that is ours."""
+    places = (
+        place
+        for original in originals
+        if charge.origin == "own" and str(original.number) == charge.invoice_number
+        for place, line in enumerate(original.lines, start=1)
+        if (line.shipment_id, original.delivery_of(line).order_number) == (charge.shipment, charge.order_number)
+    )
+    return next(places, None)
+
+
+def approve_case(house: House, case_id: str, *, by: str, digest: str | None = None) -> RefundCase:
+    """A second person approves payer and amounts as they stand, within their limit; `digest` says what they looked at.
+
+    Raises Refused `refund.same_person`, `refund.above_limit`, `refund.no_roles`, `refund.changed`,
+    `refund.wrong_state`.
+    """
     with house.store.begin() as uow:
-        now = house.clock.now()
-        approved = approve(uow.refunds.get(case_id), by=by, at=now)
-        if not uow.refunds.approve(case_id, by, now, approved.digest):
+        now, roles = house.clock.now(), uow.refund_roles.all()
+        refuse_without_roles(house, roles)
+        approved = approve(uow.refunds.get(case_id), by=by, at=now, roles=roles)
+        if not uow.refunds.approve(case_id, by, now, digest or approved.digest):
             approve(uow.refunds.get(case_id), by=by, at=now)  # somebody was quicker: says what the case is now
+        return uow.refunds.get(case_id)
+
+
+def reject_case(house: House, case_id: str, *, by: str) -> RefundCase:
+    """Turn a case down that is not executed; its findings are free for another. Raises Refused
+    `refund.wrong_state`."""
+    with house.store.begin() as uow:
+        reject(uow.refunds.get(case_id), by=by, at=house.clock.now())
+        uow.refunds.reject(case_id, by=by)
         return uow.refunds.get(case_id)
 
 
@@ -156,7 +187,7 @@ def _credit(house: House, chunk: Chunk) -> Tally:
     for case_id in chunk:
         try:
             outcomes.append(_credit_case(house, case_id))
-        except Refused as fault:
+        except (Refused, Unavailable) as fault:
             problems.append(Problem.of(case_id, fault))
     return tally(outcomes, problems)
 
@@ -171,28 +202,23 @@ def _credit_case(house: House, case_id: str) -> str:
         note = _credit_note(house, uow, case)
         uow.credit_notes.add(note)
         uow.ledger.post(entries_of_credit_note(note))
-        set_off = case.gross_ore - sum(_amounts(case).values())
-        if set_off:
-            uow.ledger.post(entries_of_set_off(note, amount_ore=set_off, booked_on=note.issued_on))
-        uow.refunds.to_state(case_id, RefundState.APPROVED, RefundState.EXECUTING, credit_note=note.number)
-        for payment, amount in _amounts(case).items():
-            request = {"case": case_id, "payment": payment, "amount_ore": amount}
-            uow.effects.plan(f"refund:{case_id}:{payment}", EffectKind.REFUND, case_id, request)
+        roads = plan_money(uow, case)
+        uow.refunds.execute(case_id, credit_note=note.number, roads=roads, by=house.actor)
+        send_on_its_roads(uow, case, note, roads)
         plan_delivery(house, uow, note)
     return "credited"
 
 
 def _credit_note(house: House, uow: UnitOfWork, case: RefundCase) -> CreditNote:
-    in_case = {item.finding_id for item in case.items}
-    findings = [finding for finding in uow.postage.findings() if finding.finding_id in in_case]
+    credited = sorted(set(own_invoices(uow, case).values()))
     return issue_credit_note(
         number=uow.series.next("credit_note"),
         issued_on=oslo_day(house.clock.now()),
         case=case,
         seller=house.settings.seller,
         buyer=_payer(uow, case),
-        other_originals=_own_invoices(uow, findings),
-        earlier_credits=uow.credit_notes.all(),
+        other_originals=[uow.invoices.get(number) for number in credited],
+        earlier_credits=uow.credit_notes.on_invoices(credited),
     )
 
 
@@ -208,15 +234,6 @@ def _payer(uow: UnitOfWork, case: RefundCase) -> Buyer:
     return buyer_of(business)
 
 
-def _amounts(case: RefundCase) -> dict[str, int]:
-    """Gross øre to give back per payment; items without a payment are set off against what is still owed."""
-    amounts: dict[str, int] = {}
-    for item in case.items:
-        if item.payment is not None:
-            amounts[item.payment] = amounts.get(item.payment, 0) + item.net_ore + item.vat_ore
-    return amounts
-
-
 def _to_pay(house: House) -> list[Chunk]:
     with house.store.read() as uow:
         return [(case.case_id,) for case in uow.refunds.of_state(RefundState.EXECUTING)]
@@ -226,24 +243,18 @@ def _pay(house: House, chunk: Chunk) -> Tally:
     total = Tally()
     for case_id in chunk:
         with house.store.read() as uow:
-            case = uow.refunds.get(case_id)
-            roads = [road_of(uow, case_id, payment) for payment in _amounts(case)]
-        for road in roads:
-            if is_open(road):
-                total += carry_out(house, REFUNDING, road.key)
+            refunds = refunds_of(uow, case_id)
+        for refund in refunds:
+            if is_open(refund):
+                total += carry_out(house, REFUNDING, refund.key)
         total += _close(house, case_id)
     return total
 
 
 def _close(house: House, case_id: str) -> Tally:
-    """A case is confirmed when every one of its refunds stands (or it had none to pay out)."""
+    """A case is confirmed when all of its money is back."""
     with house.store.begin() as uow:
-        case = uow.refunds.get(case_id)
-        states = {road_of(uow, case_id, payment).state for payment in _amounts(case)}
-        if states <= set(SETTLED) and uow.refunds.to_state(case_id, RefundState.EXECUTING, RefundState.CONFIRMED):
-            plan_at_stripe(uow, case)
-            return tally(["case_confirmed"])
-    return Tally()
+        return tally(["case_confirmed"] if close_when_back(uow, case_id) else [])
 
 
 def _refund(house: House, effect: Effect) -> Answer:

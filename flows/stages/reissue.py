@@ -1,7 +1,8 @@
 """A chip that fails in the field is replaced by itself: reports are taken in, rung out, and answered with a new card.
 
 The replacement is free of charge, has a new number and the portrait that is still held; the old card is blocked when
-the new one is posted. At most one replacement a card, however often a fault is reported or this runs.
+the new one is posted. At most one replacement a card, however often a fault is reported or this runs. A replacement
+that fails itself is replaced once a person has looked, unless it was recalled, which a person decided.
 """
 
 import hashlib
@@ -129,9 +130,13 @@ def _order_replacements(house: House, uow: UnitOfWork, faulty: Sequence[Card], f
     new = {old.card_id: _replacement(house, old, first + place) for place, old in enumerate(faulty)}
     ordered = {card.card_id: {"replaces": old, "fault": faults[old].fault_id} for old, card in new.items()}
     uow.cards.add_many(list(new.values()), actor=house.actor, what="ordered", details=ordered)
-    for card in new.values():
+    recalled = uow.faults.recalled([faults[old.card_id] for old in faulty])
+    for old in faulty:
+        card = new[old.card_id]
         if card.portrait is None:
             uow.cards.hold(card.card_id, CardState.ORDERED, _NO_PORTRAIT, actor=house.actor)
+        elif old.replaces is not None and faults[old.card_id].fault_id not in recalled:
+            uow.cards.hold(card.card_id, CardState.PICTURED, _SECOND, actor=house.actor)
     uow.cards.advance_many(
         CardState.FAULTY,
         CardState.REPLACED,
@@ -157,6 +162,11 @@ _NO_PORTRAIT = Hold(
     reason=HoldReason.NEW_PHOTO_NEEDED,
     field="photo",
     fix="ask the orderer for a new photo and give it with `hsecard cards correct --photo`",
+)
+
+_SECOND = Hold(
+    reason=HoldReason.SECOND_REPLACEMENT,
+    fix="find out why it failed again, then `hsecard cards release` (or `hsecard cards cancel`)",
 )
 
 

@@ -4,36 +4,27 @@ Planned in the transaction that confirms the refund case, one act an invoice. Th
 linked; where nothing was paid, the invoice there owes so much less.
 """
 
-from billing.models import CreditNote, RefundCase
+from collections.abc import Iterable
+
+from billing.models import RefundCase
 from billing.stripe_credit import Credit, GivenBack
 from cards.effects import Effect, EffectKind, EffectState
 from flows.house import House
-from flows.stages.delivery import road_closed
-from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person
+from flows.stages.effects import Act, Answer, carry_out, leave_to_a_person, road_closed
 from flows.stages.line import Chunk, Stage, Tally, chunks_of
 from store.database import UnitOfWork
 
 _PER_CHUNK = 50
 
 
-def plan_at_stripe(uow: UnitOfWork, case: RefundCase) -> None:
-    """Plan what Stripe has to know of a confirmed case: a credit note on each of its invoices that lies there."""
-    if case.credit_note is None:
-        return
-    note = uow.credit_notes.get(case.credit_note)
-    for number in _own_invoices(uow, note):
+def plan_at_stripe(uow: UnitOfWork, case: RefundCase, invoices: Iterable[int]) -> None:
+    """Plan what Stripe has to know of a confirmed case: a credit note on each of its `invoices` that lies there."""
+    for number in invoices:
         sent = _sent(uow, number)
         if sent is not None and sent.state is not EffectState.REFUSED:
-            request = {"credit_note": note.number, "invoice": number}
-            key = f"stripe_credit:{note.number}:{number}"
-            uow.effects.plan(key, EffectKind.STRIPE_CREDIT, f"credit_note/{note.number}", request)
-
-
-def _own_invoices(uow: UnitOfWork, note: CreditNote) -> list[int]:
-    """Numbers of this house that a note credits; an invoice of before it may bear the same number."""
-    earlier = uow.postage.earlier({line.finding_id for line in note.lines if line.finding_id})
-    ours = {line.invoice_number for line in note.lines if line.finding_id not in earlier}
-    return sorted(int(number) for number in ours if number.isdigit())
+            request = {"credit_note": case.credit_note, "invoice": number}
+            key = f"stripe_credit:{case.credit_note}:{number}"
+            uow.effects.plan(key, EffectKind.STRIPE_CREDIT, f"credit_note/{case.credit_note}", request)
 
 
 def _sent(uow: UnitOfWork, number: int) -> Effect | None:

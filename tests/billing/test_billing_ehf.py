@@ -116,7 +116,7 @@ def test_a_care_of_and_a_missing_attention_find_their_place():
 
 def test_check_7_a_credit_of_several_invoices_names_each_once_and_passes():
     note = documents.a_note()
-    xml = credit_note_xml(note, pdf=b"%PDF-1.4 drawn")
+    xml = credit_note_xml(note, pdf=b"%PDF-1.4 drawn", statement=b"%PDF-1.4 evidence")
     assert faults(xml) == []
     named = re.findall(r"<cac:InvoiceDocumentReference>\s*<cbc:ID>(\d+)<", xml.decode())
     assert named == ["900", "901", "902"]

@@ -147,7 +147,7 @@ def test_case_note_money_and_ledger_say_the_same(nets: list[int], data: st.DataO
     entries = (
         *entries_of_credit_note(note),
         *entries_of_refund(refund, booked_on=note.issued_on, document="credit_note/1"),
-        *entries_of_set_off(note, amount_ore=note.gross_ore - cut, booked_on=note.issued_on),
+        *entries_of_set_off(note, amount_ore=note.gross_ore - cut, invoice=7, booked_on=note.issued_on),
     )
     assert balanced(entries)
     assert sum(e.amount_ore for e in entries if e.account == REFUNDS_PAYABLE) == 0
@@ -320,7 +320,7 @@ def test_balanced_sees_a_missing_side_and_a_doubled_one() -> None:
 
 def test_set_off_above_the_note_is_refused() -> None:
     with pytest.raises(Refused, match=r"ledger\.above_document"):
-        entries_of_set_off(a_note(a_case(an_item(5200, 1300))), amount_ore=6501, booked_on=date(2026, 1, 1))
+        entries_of_set_off(a_note(a_case(an_item(5200, 1300))), amount_ore=6501, invoice=7, booked_on=date(2026, 1, 1))
 
 
 def test_a_document_that_contradicts_itself_is_not_booked() -> None:

@@ -95,6 +95,32 @@ def test_a_faulty_card_is_replaced(bureau: Terminal, tmp_path: Path) -> None:
     assert bureau("audit").code == 0
 
 
+def test_check_11_a_free_replacement_has_no_document_and_its_cost_is_booked_once(bureau: Terminal) -> None:
+    bureau("day")
+    before = bureau("ledger", "balances", "--json").json["accounts"]
+    documents = len(bureau("invoices", "list", "--json").json["invoices"])
+    assert bureau("chips", "report-fault", "GOOD-1-1", "--symptom", "gate 4 stays shut", "--by", "ola").code == 0
+    for _ in range(2):
+        assert bureau("day").code == 0
+    assert _card(bureau, "GOOD-1-1R1")["state"] == "posted"
+    after = bureau("ledger", "balances", "--json").json["accounts"]
+    moved = {account: ore - before.get(account, 0) for account, ore in after.items() if ore != before.get(account, 0)}
+    assert moved == {"4390": 3100, "1440": -3100}
+    assert len(bureau("invoices", "list", "--json").json["invoices"]) == documents
+    said = bureau("invoices", "free", "--json").json
+    (free,) = said["free"]
+    assert (free["card_id"], free["replaces"], free["cost_ore"], said["cost_ore"]) == (
+        "GOOD-1-1R1",
+        "GOOD-1-1",
+        3100,
+        3100,
+    )
+    assert (free["order_number"], free["line"], free["symptom"]) == ("GOOD-1", 1, "gate 4 stays shut")
+    assert (free["reported_by"], free["why"]) == ("ola", "chip fault")
+    assert free["decided_by"]
+    assert bureau("audit", "--json").json["violations"] == []
+
+
 def test_a_held_card_is_put_right(bureau: Terminal, inbox: Path) -> None:
     (inbox / "not-a-photo.jpg").write_bytes(b"nothing")
     put(inbox, "zero.json", order("ZERO-1", photos=["not-a-photo.jpg"]))
@@ -172,10 +198,57 @@ def test_a_refund_takes_two_people(bureau: Terminal, tmp_path: Path) -> None:
     assert bureau("refunds", "execute", "--dry-run", "--json").json["waiting"]["refund_postage"]["credit"]["items"] == 1
     assert bureau("refunds", "execute").code == 0
     shown = bureau("refunds", "show", case["case_id"], "--json").json["case"]
-    assert (shown["state"], shown["proposed_by"], shown["approved_by"]) == ("confirmed", "anna", "bo")
+    assert (shown["state"], shown["proposed_by"], shown["approved_by"]) == ("executing", "anna", "bo")
+    assert _proved(bureau) == {"found_ore": case["gross_ore"], "to_pay_out_ore": case["gross_ore"]}
+    assert bureau("refunds", "payouts", "list", "--json").json["waiting_ore"] == case["gross_ore"]
+    paid = ("refunds", "payouts", "done", case["case_id"], "--reference", "NB-1", "--by", "kari")
+    assert bureau(*paid, "--dry-run", "--json").json["reference"] == "NB-1"
+    assert bureau("refunds", "payouts", "list", "--json").json["waiting_ore"] == case["gross_ore"]
+    assert bureau(*paid).code == 0
+    assert bureau("refunds", "payouts", "list", "--json").json["payouts"] == []
     assert "confirmed" in bureau("refunds", "list").words
-    assert _proved(bureau) == {"found_ore": case["gross_ore"], "set_off_ore": case["gross_ore"]}
+    assert _proved(bureau) == {"found_ore": case["gross_ore"], "paid_out_ore": case["gross_ore"]}
     assert bureau("audit", "--json").json["violations"] == []
+
+
+def test_a_refund_by_hand_has_its_evidence_in_the_statement(bureau: Terminal, tmp_path: Path) -> None:
+    bureau("day")
+    (tmp_path / "mail.txt").write_text("the price was agreed at 100.00")
+    asked = ("refunds", "add", "--invoice", "1", "--line", "1", "--net", "4,00", "--why", "agreed price")
+    asked = (*asked, "--evidence", str(tmp_path / "mail.txt"), "--by", "anna")
+    assert bureau(*asked, "--dry-run", "--json").json["case"]["case_id"] == "R-000001"
+    assert bureau("refunds", "list", "--json").json["cases"] == []
+    case = bureau(*asked, "--json").json["case"]
+    assert (case["net_ore"], case["vat_ore"], case["state"]) == (400, 100, "proposed")
+    assert bureau(*asked, "--json").json["error"]["code"] == "refund.finding_taken"
+    assert bureau("refunds", "approve", "R-000001", "--digest", "other", "--by", "bo").code == 3
+    assert bureau("refunds", "approve", "R-000001", "--digest", case["digest"], "--by", "bo").code == 0
+    assert bureau("refunds", "execute").code == 0
+    said = bureau("refunds", "statement", "R-000001", "--out", tmp_path / "s.pdf", "--json").json
+    (evidence,) = said["evidence"].values()
+    assert evidence["document"].startswith("evidence/R-000001, SHA-256")
+    text = PdfReader(tmp_path / "s.pdf").pages[0].extract_text()
+    assert "agreed price" in text
+    assert "Set off against invoice 1" in text
+    assert _proved(bureau) == {"by_hand_ore": 500, "set_off_ore": 500}
+    assert bureau("audit", "--json").json["violations"] == []
+
+
+def test_roles_are_set_by_one_and_agreed_to_by_another(bureau: Terminal) -> None:
+    assert "no roles are set" in bureau("doctor").words
+    wanted = ("refunds", "roles", "set", "bo", "--propose", "--approve-up-to", "5 000,00", "--by", "anna")
+    assert bureau(*wanted, "--dry-run").code == 0
+    assert bureau("refunds", "roles", "list", "--json").json["roles"] == []
+    assert bureau(*wanted, "--json").json["role"]["approve_up_to_ore"] == 500_000
+    assert bureau("refunds", "roles", "agree", "bo", "--by", "anna").code == 3
+    assert (
+        "bo may propose, and approve up to 5 000.00 NOK"
+        in bureau("refunds", "roles", "agree", "bo", "--by", "eva").words
+    )
+    (role,) = bureau("refunds", "roles", "list", "--json").json["roles"]
+    assert (role["holds"], role["agreed_by"]) == (True, "eva")
+    assert bureau("refunds", "roles", "set", "bo", "--approve-up-to", "much", "--by", "anna").code == 2
+    assert "1 roles hold" in bureau("doctor").words
 
 
 def test_documents_are_exported_under_their_names(bureau: Terminal, tmp_path: Path) -> None:
@@ -240,6 +313,7 @@ def test_every_answer_in_words_fits_80_columns(bureau: Terminal) -> None:
     bureau("day")
     looks = ["status", "audit", "cards find Holm", "cards show GOOD-1-1", "batches list", "batches show P-000001",
              "blanks list", "orders show LOST-1", "documents list", "doctor", "refunds list", "refunds proof",
+             "refunds roles list", "refunds payouts list --all", "invoices free",
              "invoices list", "invoices export 1"]  # fmt: skip
     for look in looks:
         said = bureau(*look.split())

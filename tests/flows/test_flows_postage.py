@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from billing.models import RefundState
 from cards.errors import Refused
 from flows.house import House
 from flows.stages.invoice import INVOICE
@@ -62,7 +61,7 @@ def test_a_rejected_case_gives_its_findings_free_again(earlier: House) -> None:
     find(earlier)
     _, cases = propose_cases(earlier, by="Kari")
     with earlier.store.begin() as uow:
-        assert uow.refunds.to_state(cases[0].case_id, RefundState.PROPOSED, RefundState.REJECTED, rejected_by="Ola")
+        assert uow.refunds.reject(cases[0].case_id, by="Ola")
     done, findings = find(earlier)
     assert set(done.counts) == {"already_found"}
     assert _back(findings)[0] == cases[0].net_ore

@@ -13,6 +13,7 @@ import pytest
 from cards.errors import Refused
 from cards.life import PRODUCTION, CardState, HoldReason
 from flows.house import House
+from flows.stages.by_hand import release
 from flows.stages.fault_reports import Filed, file_report
 from flows.stages.fault_requests import FaultRequest, NamedCard, keyed, read_document, read_fault_file, request_of
 from flows.stages.line import run_line
@@ -378,3 +379,18 @@ def test_the_example_of_the_documentation_is_a_report() -> None:
     text = (Path(__file__).parents[2] / "docs" / "faults.md").read_text("utf-8")
     example = text[text.index('    {"report_key"') :].partition("\n\n")[0]
     assert [row.card for row in read_document(example.encode()).cards] == ["6893106", "4410027"]
+
+
+def test_check_11_a_second_replacement_waits_for_a_person(house: House) -> None:
+    """Once by itself; a replacement that fails is replaced when a person lets it go on. A recall is such a person."""
+    (card,) = post(house, "L-1", 1, replaces="O-L-0-1")
+    (recalled,) = post(house, "L-2", 1, replaces="O-L-0-2")
+    file_report(house, listed(card))
+    file_report(house, cohort(lot="L-2", expect=1))
+    run_line(house, REISSUE)
+    with house.store.read() as uow:
+        new, other = uow.cards.get(f"{card}R1"), uow.cards.get(f"{recalled}R1")
+    assert new.hold is not None
+    assert (new.state, new.hold.reason) == (CardState.HELD, HoldReason.SECOND_REPLACEMENT)
+    assert other.state is CardState.PICTURED
+    assert release(house, new.card_id).state is CardState.PICTURED

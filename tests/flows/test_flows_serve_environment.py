@@ -19,6 +19,7 @@ def settings(tmp_path: Path) -> Settings:
         prefect_port=4999,
         secret=SecretStr("a secret of its own"),
         api_token=SecretStr("a-token-of-its-own"),
+        api_people={"anna": SecretStr("a-token-of-anna-alone")},
         clock=datetime(2026, 11, 23, 8, 0, tzinfo=UTC),
         durable=False,
         tariff_files=(tmp_path / "tariff.csv",),

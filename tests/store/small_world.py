@@ -28,6 +28,7 @@ from billing.models import (
     VatLine,
 )
 from billing.reconcile_stripe import Movement, MovementKind
+from billing.refund_roads import RefundRoad, Road
 from billing.refunds import case_digest
 from billing.webhook import Told
 from cards.address import Address
@@ -458,7 +459,11 @@ def _refund(uow: UnitOfWork, blobs: Blobs) -> None:
     note = a_credit_note(uow.series.next("credit_note"), case)
     uow.credit_notes.add(note)
     uow.ledger.post(entries_of_credit_note(note))
-    uow.refunds.to_state("R-1", RefundState.APPROVED, RefundState.EXECUTING, credit_note=note.number)
+    roads = [
+        RefundRoad(road=Road.PAYMENT, payment=item.payment, amount_ore=item.net_ore + item.vat_ore)
+        for item in case.items
+    ]
+    uow.refunds.execute("R-1", credit_note=note.number, roads=roads, by="test")
     for item in case.items:
         amount = item.net_ore + item.vat_ore
         request = {"case": "R-1", "payment": item.payment, "amount_ore": amount}
@@ -466,7 +471,7 @@ def _refund(uow: UnitOfWork, blobs: Blobs) -> None:
         confirm(uow, key, EffectKind.REFUND, "R-1", request, answer={"refund": f"re_{item.payment}"})
         refund = Refund(key=key, reference=f"re_{item.payment}", payment=str(item.payment), amount_ore=amount)
         uow.ledger.post(entries_of_refund(refund, booked_on=TODAY, document="credit_note/1"))
-    assert uow.refunds.to_state("R-1", RefundState.EXECUTING, RefundState.CONFIRMED)
+    assert uow.refunds.confirm("R-1")
     uow.refunds.add(a_case("R-2", [a_finding(a_charge("E-3"))]))
 
 

@@ -298,6 +298,10 @@ PLANTS: dict[str, Callable[[Hand], None]] = {
     "refund.unchanged": _does("UPDATE refund_cases SET digest = 'other' WHERE case_id = 'R-2'"),
     "refund.two_people": _does("UPDATE refund_cases SET approved_by = proposed_by WHERE case_id = 'R-1'"),
     "refund.finding_once": _does("UPDATE refund_items SET finding_id = 'E-1/v1' WHERE case_id = 'R-2'"),
+    "refund.acts": _does("DELETE FROM refund_acts WHERE case_id = 'R-1' AND act = 'approved'"),
+    "refund.roads": _does(
+        "INSERT INTO refund_roads (case_id, position, road, amount_ore) VALUES ('R-1', 9, 'pay_out', 5)"
+    ),
     "refund.credited": _does("UPDATE refund_cases SET credit_note = 7 WHERE case_id = 'R-1'"),
     "stripe.told": _does("DELETE FROM stripe_events WHERE event_id = 'evt_1'"),
     "stripe.booked": _does("UPDATE stripe_payments SET amount_ore = amount_ore + 1"),

@@ -170,8 +170,8 @@ def test_set_off_and_refund_empty_what_a_credit_note_owes(store: Store) -> None:
     refund = Refund(key="k", reference="re", payment="pi", amount_ore=note.gross_ore - 700)
     with store.begin() as uow:
         uow.ledger.post(entries_of_credit_note(note))
-        uow.ledger.post(entries_of_set_off(note, amount_ore=700, booked_on=_FIRST))
+        uow.ledger.post(entries_of_set_off(note, amount_ore=700, invoice=1, booked_on=_FIRST))
         uow.ledger.post(entries_of_refund(refund, booked_on=_FIRST, document="credit_note/1"))
     with store.read() as uow:
         assert uow.ledger.by_document(REFUNDS_PAYABLE) == {}
-        assert uow.ledger.by_document(RECEIVABLE) == {"credit_note/1": -700}
+        assert uow.ledger.by_document(RECEIVABLE) == {"invoice/1": -700}

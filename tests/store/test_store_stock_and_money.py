@@ -7,6 +7,7 @@ import pytest
 
 from billing.ledger import entries_of_invoice
 from billing.models import RefundState
+from billing.refund_roads import RefundRoad, Road
 from cards.adapters.system import SteadyClock
 from cards.batch import BatchState
 from cards.blanks import BatchCount, BlankAccount
@@ -331,7 +332,7 @@ def test_a_finding_is_kept_once_and_waits_until_a_live_case_takes_it(store: Stor
         assert uow.postage.given_back(["E-1", "E-2"]) == {"E-1": GivenBack(12000, 3000, 1)}
         assert uow.postage.judge(["E-1"], []) == []  # it stands while its case lives
         assert uow.postage.findings() == [finding]
-        assert uow.refunds.to_state("R-1", RefundState.PROPOSED, RefundState.REJECTED, rejected_by="Ola")
+        assert uow.refunds.reject("R-1", by="Ola")
         assert uow.postage.findings(without_case=True) == [finding]
         assert uow.postage.given_back(["E-1"]) == {}
         uow.refunds.add(a_case("R-2", [finding]))
@@ -426,6 +427,8 @@ def test_money_larger_than_thirty_two_bits_comes_back(store: Store) -> None:
 
 # --- refunds ---------------------------------------------------------------------------------------------------
 
+_PAID_OUT = (RefundRoad(road=Road.PAY_OUT, amount_ore=30000),)
+
 
 def test_a_case_goes_from_two_people_to_its_credit_note(store: Store, clock: SteadyClock) -> None:
     case = a_case("R-1", [a_finding(a_charge("E-1")), a_finding(a_charge("E-2"))], by="Kåre Moen")
@@ -437,7 +440,7 @@ def test_a_case_goes_from_two_people_to_its_credit_note(store: Store, clock: Ste
         for same in ("Kåre Moen", " kåre  moen", "KÅRE MOEN", "Ka\u030are Moen"):
             _refused("refund.same_person", uow.refunds.approve, "R-1", same, NOON, case.digest)
         _refused("refund.changed", uow.refunds.approve, "R-1", "Ola", NOON, "another digest")
-        assert not uow.refunds.to_state("R-1", RefundState.APPROVED, RefundState.EXECUTING)
+        assert not uow.refunds.execute("R-1", credit_note=1, roads=_PAID_OUT, by="run")
         assert uow.refunds.approve("R-1", "Ola", NOON, case.digest)
         assert not uow.refunds.approve("R-1", "Per", NOON, case.digest)
         note = a_credit_note(uow.series.next("credit_note"), case)
@@ -448,7 +451,7 @@ def test_a_case_goes_from_two_people_to_its_credit_note(store: Store, clock: Ste
         _refused("credit_note.unknown", uow.credit_notes.get, 2)
         assert uow.credit_notes.get(1) == note
         assert uow.credit_notes.all() == [note]
-        assert uow.refunds.to_state("R-1", RefundState.APPROVED, RefundState.EXECUTING, credit_note=1)
+        assert uow.refunds.execute("R-1", credit_note=1, roads=_PAID_OUT, by="run")
         kept = uow.refunds.get("R-1")
         assert (kept.state, kept.approved_by, kept.approved_at, kept.credit_note) == (
             RefundState.EXECUTING,

@@ -69,7 +69,7 @@ def test_every_file_is_listed_with_its_hash(twice: tuple[Path, dict[str, Any], b
     listed = {row["path"]: row["sha256"] for row in first["files"]}
     assert {"contact-sheet.png", "card-front.png", "card-back.png"} <= set(listed)
     kinds = {Path(path).parts[1] for path in listed if path.startswith("documents/")}
-    assert kinds == {"letter", "label", "packing_list", "manifest", "invoice", "ehf", "credit_note"}
+    assert kinds == {"letter", "label", "packing_list", "manifest", "invoice", "ehf", "credit_note", "statement"}
     assert {path: hashlib.sha256((out / path).read_bytes()).hexdigest() for path in listed} == listed
     assert json.loads(summary) == {
         key: value for key, value in first.items() if key not in {"steps", "changed", "audit"}
