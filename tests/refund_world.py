@@ -10,6 +10,7 @@ from billing.ledger import entries_of_invoice
 from billing.models import Buyer, Delivered, Invoice, RefundCase, Seller
 from billing.webhook import Told
 from cards.address import Address
+from cards.days import oslo_day
 from flows.house import House
 from flows.stages.bank import import_bank_file
 from flows.stages.payments import keep
@@ -105,13 +106,14 @@ def pay_at_stripe(house: House, invoice: Invoice, *, payment: str | None) -> Non
         {
             **told,
             "happened_at": house.clock.now(),
+            "paid_at": house.clock.now(),
             "invoice": invoice.number,
             "amount_ore": invoice.gross_ore,
             "currency": "nok",
         }
     )
     with house.store.begin() as uow:
-        assert keep(uow, paid)
+        assert keep(uow, paid, today=oslo_day(house.clock.now()))
     if payment is not None:
         tell_payment(house, invoice, payment)
 
@@ -131,4 +133,4 @@ def tell_payment(house: House, invoice: Invoice, payment: str) -> None:
         }
     )
     with house.store.begin() as uow:
-        assert keep(uow, linked)
+        assert keep(uow, linked, today=oslo_day(house.clock.now()))

@@ -219,7 +219,9 @@ def test_the_fake_errs_while_the_twin_of_a_request_is_running(fake: StripeFake) 
     assert len(fake.back.refunds) == 1
 
 
-def test_eight_workers_on_one_payment_never_give_back_more_than_was_paid(fake: StripeFake, twin: PaymentsTwin) -> None:
+def test_check_4_eight_workers_on_one_payment_never_give_back_more_than_was_paid(
+    fake: StripeFake, twin: PaymentsTwin
+) -> None:
     def give_back(worker: int) -> None:
         payments = StripePayments("sk_test_none", fake.base_url)
         for number in range(3):

@@ -108,7 +108,7 @@ def test_events_delivered_twice_and_out_of_order_are_kept_once(
     assert {status for _, status in hooks.answers} == {200}
 
 
-def test_wrong_old_and_future_signatures_are_refused_and_nothing_is_kept(
+def test_check_9_wrong_old_and_future_signatures_are_refused_and_nothing_is_kept(
     api: tuple[House, str], events: list[dict[str, Any]]
 ) -> None:
     house, url = api
@@ -127,7 +127,7 @@ def test_wrong_old_and_future_signatures_are_refused_and_nothing_is_kept(
     assert len(_books(house)["kinds"]) == 1
 
 
-def test_an_event_that_could_not_be_stored_is_asked_for_again_and_then_kept(
+def test_check_9_an_event_that_could_not_be_stored_is_asked_for_again_and_then_kept(
     api: tuple[House, str], events: list[dict[str, Any]]
 ) -> None:
     """A database that refuses for a while: no 200 until the event is stored."""

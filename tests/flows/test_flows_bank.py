@@ -88,7 +88,7 @@ def _state(house: House) -> tuple[object, ...]:
         return uow.bank.all(), uow.ledger.entries()
 
 
-def test_each_planted_difference_is_named_among_a_thousand_right_payments(house: House) -> None:
+def test_check_13_each_planted_difference_is_named_among_a_thousand_right_payments(house: House) -> None:
     invoices = _invoices(house, 1010)
     right = [(f"R-{paper.number}", paper.kid, paper.gross_ore, "") for paper in invoices[:1000]]
     over, under, foreign, late, *_ = invoices[1000:]

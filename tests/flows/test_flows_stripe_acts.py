@@ -280,7 +280,9 @@ def test_a_second_failure_is_decided_again(home: Path, fake: StripeFake) -> None
 # --- every request ----------------------------------------------------------------------------------------------
 
 
-def test_every_request_of_ours_is_known_to_the_pinned_api_and_names_no_holder(home: Path, fake: StripeFake) -> None:
+def test_check_8_every_request_of_ours_is_known_to_the_pinned_api_and_names_no_holder(
+    home: Path, fake: StripeFake
+) -> None:
     with _opened(home, fake) as house:
         drive(house, fake)
         _fails(house, fake)

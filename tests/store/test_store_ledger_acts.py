@@ -152,7 +152,7 @@ def _holds(store: Store, finance: _Finance) -> None:
     assert by_code == finance.vat_by_code
 
 
-def test_the_ledger_is_the_sum_of_its_documents_after_every_commit(store: Store) -> None:
+def test_check_5_the_ledger_is_the_sum_of_its_documents_after_every_commit(store: Store) -> None:
     finance = _Finance(seed=1)
     lockable = [f"{year}-{month:02d}" for year in (2025, 2026) for month in range(1, 13)][:22]
     with store.begin() as uow:

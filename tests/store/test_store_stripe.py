@@ -98,7 +98,7 @@ def test_every_order_of_a_few_events_comes_to_the_same_books(world: Store) -> No
     assert [order for order in orders if _after(world, order) != end] == []
 
 
-def test_many_events_told_up_to_three_times_in_a_random_order_come_to_the_same_books(world: Store) -> None:
+def test_check_9_many_events_told_up_to_three_times_in_a_random_order_come_to_the_same_books(world: Store) -> None:
     chance, end = random.Random(9), _after(world, MORE)
     for _ in range(60):
         order = [told for told in MORE for _ in range(chance.randrange(1, 4))]
@@ -249,7 +249,7 @@ def test_where_both_sides_say_the_same_nothing_is_found(world: Store) -> None:
     assert found.tie.balance_ore == found.tie.clearing_ore != 0
 
 
-def test_a_planted_difference_is_named_and_no_other(world: Store) -> None:
+def test_check_13_a_planted_difference_is_named_and_no_other(world: Store) -> None:
     with world.begin() as uow:
         _right(uow)
     for kind, (source, plant) in PLANTS.items():
