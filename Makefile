@@ -40,7 +40,7 @@ bench-shipping: $(VENV)/.ready ## µs an address key, planning, the postage audi
 
 bench-billing: $(VENV)/.ready ## invoices a second by eight writers, documents drawn, audit and reconcile of half a million rows
 	$(BIN)/python -m benchmarks.billing
-	$(if $(wildcard benchmarks/reconcile.py),$(BIN)/python -m benchmarks.reconcile)
+	$(BIN)/python -m benchmarks.reconcile
 
 readers: $(VENV)/.ready ## pyscard for PC/SC readers; builds against libpcsclite-dev, so it is an extra
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-pcsc.lock
