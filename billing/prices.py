@@ -7,7 +7,7 @@ the buyer. A day or a place that no row covers is refused: nothing is charged on
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -48,11 +48,13 @@ def tax_rule(country: str, postcode: str, day: date) -> TaxRow:
     return _tax_row("mainland" if _is_mainland(country, postcode) else "outside", day)
 
 
-def saft_code(category: str, percent: int, day: date) -> str:
-    """The SAF-T standard tax code of a category and rate on `day`. Raises Refused `tax.unknown_rate`."""
-    for row in _covering(_tax_rows(), day):
-        if (row.category, row.percent) == (category, percent):
-            return row.saft_code
+def saft_code(category: str, percent: int, day: date, rows: Sequence[TaxRow] | None = None) -> str:
+    """The SAF-T standard tax code of a category and rate on `day`, or of the last rule before it that had them: what is
+    credited keeps the rate at which it was sold. Raises Refused `tax.unknown_rate`."""
+    known = _tax_rows() if rows is None else rows
+    begun = [row for row in known if row.valid_from <= day and (row.category, row.percent) == (category, percent)]
+    if begun:
+        return max(begun, key=lambda row: row.valid_from).saft_code
     raise Refused(
         "tax.unknown_rate",
         f"no VAT rule with category {category} and {percent} % on {day}",

@@ -20,7 +20,7 @@ from billing.adapters.folder_mail import FolderMail
 from billing.invoices import bank_account_is_valid, issue, issue_deadline
 from billing.kid import KID_DIGITS, check_digit, kid, kid_is_valid
 from billing.models import Buyer, Delivered, Invoice, Message, PriceRow, Seller, TaxRow
-from billing.prices import card_price, price_rows, refuse_unconfirmed, tax_rows, tax_rule
+from billing.prices import card_price, price_rows, refuse_unconfirmed, saft_code, tax_rows, tax_rule
 from cards.address import Address
 from cards.errors import HseCardError, Refused, Unavailable
 
@@ -120,6 +120,16 @@ def test_what_nobody_confirmed_is_refused_by_name(monkeypatch: pytest.MonkeyPatc
 
 
 # --- KID --------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_sold_at_an_old_rate_is_credited_at_it() -> None:
+    mainland = next(row for row in tax_rows() if row.delivery == "mainland")
+    old = mainland.model_copy(update={"valid_until": date(2027, 6, 30)})
+    new = mainland.model_copy(update={"percent": 26, "saft_code": "3x", "valid_from": date(2027, 7, 1)})
+    assert saft_code("S", 25, date(2027, 8, 1), (old, new)) == "3"
+    assert saft_code("S", 26, date(2027, 8, 1), (old, new)) == "3x"
+    with pytest.raises(Refused, match=r"tax\.unknown_rate"):
+        saft_code("S", 26, date(2027, 6, 30), (old, new))
 
 
 def test_check_15_kid_vector_and_shape() -> None:
