@@ -119,9 +119,6 @@ def test_what_nobody_confirmed_is_refused_by_name(monkeypatch: pytest.MonkeyPatc
     refuse_unconfirmed([_delivered()])
 
 
-# --- KID --------------------------------------------------------------------------------------------------------
-
-
 def test_what_was_sold_at_an_old_rate_is_credited_at_it() -> None:
     mainland = next(row for row in tax_rows() if row.delivery == "mainland")
     old = mainland.model_copy(update={"valid_until": date(2027, 6, 30)})
@@ -130,6 +127,9 @@ def test_what_was_sold_at_an_old_rate_is_credited_at_it() -> None:
     assert saft_code("S", 26, date(2027, 8, 1), (old, new)) == "3x"
     with pytest.raises(Refused, match=r"tax\.unknown_rate"):
         saft_code("S", 26, date(2027, 6, 30), (old, new))
+
+
+# --- KID --------------------------------------------------------------------------------------------------------
 
 
 def test_check_15_kid_vector_and_shape() -> None:
