@@ -37,7 +37,10 @@ LIVING: dict[str, tuple[str, ...]] = {
     "postage_findings": ("finding_id", "charge_id", "kind", "due_net_ore", "refund_net_ore", "refund_vat_ore"),
     "print_jobs": (),
     "prints": (),
-    "refund_cases": ("case_id", "payer_org_number", "net_ore", "vat_ore", "gross_ore", "proposed_by", "proposer"),
+    "refund_cases": (
+        *("case_id", "payer_org_number", "payer_name", "net_ore", "vat_ore", "gross_ore", "digest"),
+        *("proposed_by", "proposer", "proposed_at"),
+    ),
     "refund_items": ("case_id", "position", "finding_id", "net_ore", "vat_ore", "invoice_number", "content"),
     "refund_roles": ("role_id", "name", "person", "may_propose", "approve_up_to_ore", "set_by", "setter", "set_at"),
     "shipment_cards": ("shipment_id", "card_id"),

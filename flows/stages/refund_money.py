@@ -33,7 +33,17 @@ def plan_money(uow: UnitOfWork, case: RefundCase) -> tuple[RefundRoad, ...]:
     roads = plan_roads(case.items, own=own, open_ore=uow.bank.open_among(credited), paid=paid)
     if all(road.road is not Road.PAY_OUT for road in roads):
         return roads
-    return plan_roads(case.items, own=own, open_ore=uow.bank.open_of(case.payer_org_number), paid=paid)
+    return plan_roads(case.items, own=own, open_ore=_open_elsewhere(uow, case, credited), paid=paid)
+
+
+def _open_elsewhere(uow: UnitOfWork, case: RefundCase, credited: Sequence[int]) -> dict[int, int]:
+    """What the payer owes, without other invoices that Stripe collects: there nobody would know of the set-off."""
+    owed = uow.bank.open_of(case.payer_org_number)
+    return {
+        number: ore
+        for number, ore in owed.items()
+        if number in credited or uow.effects.find(f"deliver:invoice:{number}") is None
+    }
 
 
 def own_invoices(uow: UnitOfWork, case: RefundCase) -> dict[str, int]:

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from billing.ledger import BANK, REFUNDS_PAYABLE, UNALLOCATED, balanced
 from billing.models import Invoice, RefundCase, RefundState
-from cards.effects import EffectState
+from cards.effects import EffectKind, EffectState
 from cards.errors import Refused
 from console.api import build_app
 from console.cli import main
@@ -138,6 +138,19 @@ def test_what_was_paid_by_bank_is_set_off_on_the_oldest_open_invoice_of_the_paye
     assert _roads(house, case.case_id) == [("set_off", first.number, 200), ("set_off", third.number, 1050)]
     assert [_open(house, one) for one in (first, paid, third)] == [0, 0, third.gross_ore - 1050]
     assert _broken(house) == []
+
+
+def test_nothing_is_set_off_on_another_invoice_that_stripe_collects(house: House) -> None:
+    """Stripe would not know of it, and the payer would pay that invoice in full."""
+    at_stripe, paid = invoices(house, 2)
+    pay_by_bank(house, paid, paid.gross_ore)
+    with house.store.begin() as uow:
+        request = {"invoice": at_stripe.number}
+        key = f"deliver:invoice:{at_stripe.number}"
+        uow.effects.plan(key, EffectKind.STRIPE_INVOICE, f"invoice/{at_stripe.number}", request)
+    case = approved(house, by_hand(house, paid, 1000))
+    run_stage(house, CREDIT)
+    assert _roads(house, case.case_id) == [("pay_out", None, 1250)]
 
 
 def test_what_has_no_other_road_waits_until_finance_tells_that_it_is_paid_out(house: House) -> None:
