@@ -19,7 +19,7 @@ from typing import Any, cast
 import pytest
 
 from billing.adapters.payments_twin import PaymentsTwin
-from billing.ledger import BANK, REFUNDS_PAYABLE, balanced
+from billing.ledger import CLEARING, REFUNDS_PAYABLE, balanced
 from billing.models import RefundState
 from cards.effects import EffectKind, EffectState
 from cards.errors import Unsure
@@ -165,7 +165,7 @@ def _each_once(house: House, count: int) -> None:
     back = sum(case.gross_ore for case in cases)
     assert sum(road.amount_ore for road in planned) == back
     assert sum(entry.amount_ore for entry in entries if entry.account == REFUNDS_PAYABLE) == 0
-    given = -sum(e.amount_ore for e in entries if e.account == BANK and e.posting.startswith("refund:"))
+    given = -sum(e.amount_ore for e in entries if e.account == CLEARING and e.posting.startswith("refund:"))
     assert given == sum(refund.amount_ore for refund in refunds)
     (proof,) = prove_refunds(house)
     assert (proof.difference_ore, proof.given_back_ore) == (0, back)
