@@ -170,7 +170,11 @@ def _killed(home: Path, fake: StripeFake, moment: tuple[int, Literal["before", "
 def _run(
     fake: StripeFake, work: Callable[[], None], moment: tuple[int, Literal["before", "after"]] | None
 ) -> int | None:
-    child = multiprocessing.get_context("fork").Process(target=work)
+    def alone() -> None:
+        work()
+        os._exit(0)  # what other tests left in this process for its end is not the child's to do
+
+    child = multiprocessing.get_context("fork").Process(target=alone)
     if moment:
         fake.moments[moment] = child.kill
     child.start()
