@@ -91,6 +91,11 @@ class Bank:
         found = self._owed(numbers)
         return {owed.invoice: owed.open_ore for owed in found if owed.open_ore > 0 and not owed.void}
 
+    def left_on(self, number: int) -> int:
+        """Øre still open on an invoice, void or not; nothing where more was paid or set off."""
+        (owed,) = self._owed([number])
+        return max(owed.open_ore, 0)
+
     def open_of(self, org_number: str) -> dict[int, int]:
         """As `open_among`, of all of a payer's invoices, oldest first."""
         of_payer = select(orders.c.order_number).where(orders.c.org_number == org_number)

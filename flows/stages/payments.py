@@ -62,15 +62,21 @@ def keep(uow: UnitOfWork, told: Told, *, today: date) -> bool:
 
 
 def _book(uow: UnitOfWork, told: Told) -> None:
-    """A payment of one of our invoices, in kroner, goes into the ledger once, whatever else is told about it."""
+    """A payment of one of our invoices, in kroner, goes into the ledger once, whatever else is told about it.
+
+    What is paid above what is still open (set off meanwhile, or paid by bank too) stands on no invoice, as at the bank.
+    """
     if not told.amount_ore or told.currency != "nok" or told.invoice is None or told.paid_at is None:
         return
     try:
         uow.invoices.get(told.invoice)
+        uow.bank.hold()
+        above = max(told.amount_ore - uow.bank.left_on(told.invoice), 0)
         uow.ledger.post(
             entries_of_payment(
                 f"stripe:{told.reference}",
                 amount_ore=told.amount_ore,
+                unallocated_ore=above,
                 booked_on=oslo_day(told.paid_at),
                 document=f"invoice/{told.invoice}",
                 into=CLEARING,
